@@ -1,0 +1,82 @@
+"""What a clue or a guess says, and whether a clue says what it must not."""
+
+from __future__ import annotations
+
+import functools
+import re
+import string
+import unicodedata
+from collections.abc import Iterable
+
+from snowballstemmer.english_stemmer import EnglishStemmer
+
+_stemmer = EnglishStemmer()
+_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
+_SPELLED = re.compile(r"\b[a-z](?:[\W_]+[a-z]\b){2,}")
+_NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
+_APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201b": "'"})
+
+STOP_WORDS = frozenset(
+    # The entries without apostrophe of the usual English stop word list (snowball, as clembench uses it): function
+    # words that a clue cannot do without. An entry with an apostrophe can never match, clues lose theirs first.
+    """a about above after again against ain all am an and any are aren as at be because been before being below
+    between both but by can couldn d did didn do does doesn doing don down during each few for from further had hadn
+    has hasn have haven having he her here hers herself him himself his how i if in into is isn it its itself just ll
+    m ma me mightn more most mustn my myself needn no nor not now o of off on once only or other our ours ourselves
+    out over own re s same shan she should shouldn so some such t than that the their theirs them themselves then
+    there these they this those through to too under until up ve very was wasn we were weren what when where which
+    while who whom why will with won wouldn y you your yours yourself yourselves""".split()
+)
+
+
+@functools.lru_cache(maxsize=65536)
+def stem(word: str) -> str:
+    """English stem as NLTK's Snowball stemmer gives it, which clembench's rules are defined by."""
+    word = word.lower()
+    if len(word) <= 2:
+        return word
+    return _stemmer.stemWord(word.translate(_APOSTROPHES).removeprefix("'"))
+
+
+def plain(text: str) -> str:
+    """Lower case, compatibility forms resolved, invisible characters and accents removed, curly quotes straight."""
+    decomposed = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
+    return "".join(c for c in decomposed if unicodedata.category(c) not in ("Cf", "Mn")).lower()
+
+
+def forbidden_word(clue: str, words: Iterable[str]) -> str | None:
+    """The first of `words` that a clue says: as it is, inflected, inside another word, or spelled out.
+
+    Args:
+        clue: The clue without its tag.
+        words: The target and the related words.
+    """
+    text = plain(clue)
+    said = _WORD.findall(text)
+    said += ["".join(re.findall(r"[a-z]", run)) for run in _SPELLED.findall(text)]
+    stems = {stem(word) for word in said}
+    for word in words:
+        bare = plain(word)
+        if stem(bare) in stems or (" " in bare and bare in text):
+            return word
+        if len(bare) > 3 and any(bare in token for token in said):
+            return word
+    return None
+
+
+def clembench_forbidden_word(clue: str, words: Iterable[str]) -> str | None:
+    """As clembench decides it (rules/clembench-training-games.md 3.1): equal stems of blank-separated pieces."""
+    tokens = clue.strip().lower().translate(_NO_PUNCTUATION).split(" ")
+    stems = {stem(token) for token in tokens if token not in STOP_WORDS}
+    return next((word for word in words if stem(word) in stems), None)
+
+
+def guessed_word(text: str) -> str:
+    """The word of a guess: without quotes, punctuation, case and a leading article."""
+    guess = " ".join(plain(text).split()).strip(string.punctuation + " ")
+    return guess.removeprefix("the ").removeprefix("an ").removeprefix("a ").removeprefix("to ")
+
+
+def clembench_guessed_word(text: str) -> str:
+    """As clembench reads it: punctuation goes after the strip, so a blank before it stays."""
+    return text.strip().lower().translate(_NO_PUNCTUATION)

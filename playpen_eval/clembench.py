@@ -1,0 +1,116 @@
+"""Reads instances from a clembench checkout, in its own layout (rules: clembench's clemgame.json and in/ folders)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from playpen_eval.errors import UserError
+from playpen_eval.game import Game, Instance
+
+RULES = ("2.0", "3.0")
+"""clembench versions whose rules our games know: the code of mid-2025 and that of April 2026."""
+
+
+def rules_name(version: str) -> str:
+    """The value of an instance's `rules` field for a clembench version such as "2.0"."""
+    if version not in RULES:
+        raise UserError(f"clembench version {version!r} is not supported; known: {', '.join(RULES)}")
+    return f"clembench-{version}"
+
+
+def parse_source(source: str) -> tuple[Path, str | None]:
+    """Splits `clembench:DIR[@vX.Y]` into the folder and the version, None for the newest."""
+    path, at, version = source.removeprefix("clembench:").rpartition("@")
+    if not at or "/" in version:
+        path, version = source.removeprefix("clembench:"), ""
+    return Path(path).expanduser(), version.removeprefix("v") or None
+
+
+def read_json(path: Path) -> Any:
+    """Reads a JSON file; a missing or broken one is a `UserError` that names it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}") from None
+
+
+def game_specs(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """All game specifications of a checkout, with the folder of each."""
+    for path in sorted(root.glob("*/clemgame.json")) + sorted(root.glob("*/*/clemgame.json")):
+        specs = read_json(path)
+        for spec in specs if isinstance(specs, list) else [specs]:
+            if isinstance(spec, dict):
+                yield path.parent, spec
+
+
+def _as_number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
+
+
+def instance_file(root: Path, game: str, version: str | None) -> tuple[Path, str]:
+    """The instance file of a game and its version.
+
+    Args:
+        root: The checkout.
+        game: clembench's game name.
+        version: Such as "2.0"; None for the newest.
+
+    Raises:
+        UserError: No such folder, game or version.
+    """
+    if not root.is_dir():
+        raise UserError(f"clembench folder {str(root)!r} does not exist")
+    for folder, spec in game_specs(root):
+        if spec.get("game_name") != game:
+            continue
+        stem = spec.get("instances", "instances")
+        files = {path.stem.rpartition("_v")[2]: path for path in (folder / "in").glob(f"{stem}_v*.json")}
+        plain = folder / "in" / f"{stem}.json"
+        if plain.is_file() and spec.get("benchmark"):
+            files.setdefault(max(spec["benchmark"], key=_as_number), plain)
+        if not files:
+            raise UserError(f"no instance files of {game!r} in {folder / 'in'}")
+        chosen = version or max(files, key=_as_number)
+        if chosen not in files:
+            raise UserError(f"{folder / 'in'} has no version {chosen!r} of {game!r}; it has {', '.join(sorted(files))}")
+        return files[chosen], chosen
+    raise UserError(f"no game {game!r} in the clembench folder {str(root)!r}")
+
+
+def load_checkout(game: Game, source: str) -> tuple[str, list[Instance]]:
+    """Loads all instances of one game, in clembench's order.
+
+    Returns:
+        The name of the set (`clembench-2.0`) and its instances, which play by clembench's rules.
+    """
+    root, version = parse_source(source)
+    path, version = instance_file(root, game.name, version)
+    data = read_json(path)
+    try:
+        rows = [
+            translate(game, experiment, instance, version)
+            for experiment in data["experiments"]
+            for instance in experiment["game_instances"]
+        ]
+    except (KeyError, TypeError) as error:
+        raise UserError(f"{path} is no instance file of {game.name!r} that is understood: {error!r}") from None
+    return rules_name(version), rows
+
+
+def translate(game: Game, experiment: dict[str, Any], instance: dict[str, Any], version: str) -> Instance:
+    """One of clembench's instances as ours, with the id `GAME/clembench-2.0/EXPERIMENT/GAME_ID`."""
+    rules = rules_name(version)
+    name = experiment["name"]
+    translated = game.from_clembench(
+        {key: value for key, value in experiment.items() if key != "game_instances"}, instance, version
+    )
+    return {
+        "id": f"{game.name}/{rules}/{name}/{instance['game_id']}",
+        "experiment": name,
+        "split": rules,
+        "rules": rules,
+        **translated,
+    }
