@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,6 +192,11 @@ class Game:
     def summary(self) -> str:
         """The first line of the class's docstring."""
         return (type(self).__doc__ or "").strip().partition("\n")[0]
+
+
+def words_in(texts: Mapping[str, str]) -> frozenset[str]:
+    """All words of some texts in lower case; a game does not hide what its own prompts say."""
+    return frozenset(re.findall(r"[a-z]+", " ".join(texts.values()).lower()))
 
 
 def read_texts(game_file: str, folder: str = "prompts") -> dict[str, str]:

@@ -109,7 +109,7 @@ def _wilson(successes: int, n: int) -> Interval:
     from scipy.stats import binomtest
 
     low, high = binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
-    return Interval(100 * low, 100 * high)
+    return Interval(100 * float(low), 100 * float(high))
 
 
 def _bootstrap(values: Sequence[float]) -> Interval:

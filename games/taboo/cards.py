@@ -6,6 +6,10 @@ import json
 from pathlib import Path
 from typing import NamedTuple
 
+from playpen_eval.game import read_texts, words_in
+
+PROMPTS = read_texts(__file__)
+
 
 class Card(NamedTuple):
     """One word to describe.
@@ -31,4 +35,9 @@ def _read() -> list[Card]:
 
 CARDS = _read()
 BY_TARGET = {card.target: card for card in CARDS}
-BY_LEVEL = {level: [card for card in CARDS if card.level == level] for level in ("high", "medium", "low")}
+_SAID = words_in(PROMPTS)
+BY_LEVEL = {
+    level: [card for card in CARDS if card.level == level and card.target not in _SAID]
+    for level in ("high", "medium", "low")
+}
+"""The cards to play; a target that the prompts themselves mention is only known, not asked for."""

@@ -6,12 +6,11 @@ from collections.abc import Generator, Mapping
 from random import Random
 from typing import Any, NamedTuple
 
-from playpen_eval.game import Ask, Game, Instance, Outcome, ScriptedPlayer, read_texts
+from playpen_eval.game import Ask, Game, Instance, Outcome, ScriptedPlayer
 
 from . import clues, scripted
-from .cards import BY_LEVEL, BY_TARGET
+from .cards import BY_LEVEL, BY_TARGET, PROMPTS
 
-PROMPTS = read_texts(__file__)
 TAGS = {"describer": "CLUE:", "guesser": "GUESS:"}
 
 
@@ -23,7 +22,7 @@ class Taboo(Game):
     roles = ("describer", "guesser")
     learner = "guesser"
     experiments = ("high", "medium", "low")
-    sizes = {"train": 40, "validation": 14, "test": 20}
+    sizes = {"train": 50, "validation": 16, "test": 25}
     visible = {"describer": ("target", "related", "tries"), "guesser": ("tries",)}
 
     def play(self, instance: Instance) -> Generator[Ask, str, Outcome]:

@@ -6,12 +6,11 @@ import re
 import string
 from typing import NamedTuple
 
-from playpen_eval.game import Abort, Instance, read_texts
+from playpen_eval.game import Abort, Instance
 
 from .feedback import show
-from .words import ALLOWED, word_set
+from .words import ALLOWED, PROMPTS, word_set
 
-PROMPTS = read_texts(__file__)
 NO_TWO_LINES = "the reply is not an explanation: line followed by one {tag} line"
 
 

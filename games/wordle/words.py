@@ -6,6 +6,9 @@ import functools
 import json
 from pathlib import Path
 
+from playpen_eval.game import read_texts, words_in
+
+PROMPTS = read_texts(__file__)
 _DATA = Path(__file__).parent / "data"
 
 ALLOWED_LIST = (_DATA / "allowed.txt").read_text(encoding="ascii").split()
@@ -14,10 +17,13 @@ LEVELS = ("high", "medium")
 
 
 def _targets() -> dict[str, list[str]]:
+    """Targets by level, without the words that the prompts themselves mention."""
     by_level: dict[str, list[str]] = {level: [] for level in LEVELS}
+    said = words_in(PROMPTS)
     for line in (_DATA / "targets.txt").read_text(encoding="ascii").splitlines():
         word, level = line.split("\t")
-        by_level[level].append(word)
+        if word not in said:
+            by_level[level].append(word)
     return by_level
 
 

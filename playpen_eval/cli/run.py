@@ -1,0 +1,116 @@
+"""`playpen-eval run`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playpen_eval.run import Reply
+
+SUMMARY = "play games without a harness: scripted players, or a model behind an OpenAI-compatible endpoint"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("games", nargs="*", metavar="GAME")
+    parser.add_argument("--all", action="store_true", help="play every game")
+    parser.add_argument("--model", required=True, help="scripted, scripted:breaker, or the endpoint's name of a model")
+    parser.add_argument("--base-url", metavar="URL", help="such as http://127.0.0.1:8000/v1; key in OPENAI_API_KEY")
+    parser.add_argument("--partner", default="self", help="who takes the other roles: self (default), scripted, a model")
+    parser.add_argument("--partner-base-url", metavar="URL", help="default: --base-url")
+    parser.add_argument("--role", help="the learner's role beside a partner (default: the game's own choice)")
+    parser.add_argument("--instances", default="test", help="a split, clembench:DIR@v2.0 or FILE.jsonl (default: test)")
+    parser.add_argument("--experiment", help="only this experiment")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N instances of each game")
+    parser.add_argument("--temperature", type=float, default=0.0, help="(default: %(default)s)")
+    parser.add_argument("--max-tokens", type=int, default=300, help="tokens of one reply (default: %(default)s)")
+    parser.add_argument("--concurrency", type=int, default=16, help="episodes at a time (default: %(default)s)")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="a run there is continued")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Plays, and prints the result table."""
+    import asyncio
+
+    from rich.console import Console
+
+    from playpen_eval.errors import UserError
+    from playpen_eval.instances import load_instances
+    from playpen_eval.registry import load_game, load_games
+    from playpen_eval.report import figures, table
+    from playpen_eval.run import RunFolder, describe, make_jobs
+
+    if bool(args.games) == args.all:
+        raise UserError("name the games to play, or give --all")
+    for name in ("limit", "concurrency", "max_tokens"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise UserError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    games = load_games() if args.all else {name: load_game(name) for name in args.games}
+    sets = {name: load_instances(game, args.instances, args.experiment) for name, game in games.items()}
+    jobs = make_jobs(games, sets, args.partner, args.role, args.limit)
+    settings = {
+        "model": args.model,
+        "base_url": args.base_url,
+        "partner": args.partner,
+        "partner_base_url": args.partner_base_url,
+        "experiment": args.experiment,
+        "temperature": args.temperature,
+        "max_tokens": args.max_tokens,
+    }
+    folder = RunFolder(args.output, describe(jobs, settings))
+    try:
+        asyncio.run(_play(args, jobs, folder))
+        scores = folder.scores(jobs)
+    finally:
+        folder.close()
+    if args.json:
+        print(json.dumps(figures(scores), indent=1, allow_nan=False))
+    else:
+        Console().print(table(scores, f"{args.model}, partner {args.partner}, {args.instances}"))
+    return 0
+
+
+async def _play(args: argparse.Namespace, jobs: list, folder) -> None:
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from playpen_eval.run import play_jobs
+
+    learner, close_learner = _seat(args.model, args.base_url, args)
+    if args.partner == "self":
+        partner, close_partner = learner, None
+    else:
+        partner, close_partner = _seat(args.partner, args.partner_base_url or args.base_url, args)
+    columns = (TextColumn("episodes"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        total = sum(len(job.wanted) for job in jobs)
+        done = sum(instance["id"] in folder.records for job in jobs for instance in job.wanted)
+        task = progress.add_task("", total=total, completed=done)
+        try:
+            await play_jobs(jobs, folder, learner, partner, args.concurrency, lambda: progress.advance(task))
+        finally:
+            for close in filter(None, (close_learner, close_partner)):
+                await close()
+
+
+def _seat(player: str, base_url: str | None, args: argparse.Namespace) -> tuple[Reply, object]:
+    """How a player answers, and how to close its connections (None for a script)."""
+    from playpen_eval.endpoint import Endpoint
+    from playpen_eval.errors import UserError
+    from playpen_eval.players import scripted_reply, scripted_style
+
+    if style := scripted_style(player):
+
+        async def reply(observation) -> str:
+            return scripted_reply(observation, style)
+
+        return reply, None
+    if base_url is None:
+        raise UserError(f"model {player!r} needs --base-url, the address of its endpoint")
+    endpoint = Endpoint(player, base_url, args.temperature, args.max_tokens)
+    return endpoint.reply, endpoint.close

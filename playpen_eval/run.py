@@ -1,0 +1,192 @@
+"""Plays games without a harness, episodes overlapping, into a folder that a second run continues.
+
+The folder holds run.json (what was run, and with which versions) and episodes.jsonl (one finished episode a line).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import os
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from playpen_eval.drivers import play_async
+from playpen_eval.episode import Episode, Observation
+from playpen_eval.errors import UserError
+from playpen_eval.game import Game, Instance, Outcome
+from playpen_eval.instances import InstanceSet, read_jsonl
+from playpen_eval.players import learner_roles
+from playpen_eval.provenance import provenance
+from playpen_eval.scoring import GameScore, episode_score, summarise
+
+FORMAT = 1
+Reply = Callable[[Observation], Awaitable[str]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One game to play.
+
+    Attributes:
+        game: The game.
+        instances: All instances of the set.
+        roles: The learner's roles.
+        limit: Play only the first so many.
+    """
+
+    game: Game
+    instances: InstanceSet
+    roles: tuple[str, ...]
+    limit: int | None = None
+
+    @property
+    def wanted(self) -> list[Instance]:
+        """The instances to play."""
+        return self.instances.instances[: self.limit]
+
+
+def make_jobs(
+    games: Mapping[str, Game], sets: Mapping[str, InstanceSet], partner: str, role: str | None, limit: int | None
+) -> list[Job]:
+    """One job per game; `role` is the learner's role beside a partner."""
+    return [Job(game, sets[name], learner_roles(game, partner, role), limit) for name, game in games.items()]
+
+
+def describe(jobs: Sequence[Job], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What identifies a run; two runs are the same if this is equal."""
+    games = {
+        job.game.name: {
+            "version": job.game.version,
+            "instances": job.instances.source,
+            "sha256": job.instances.sha256,
+            "learner_roles": list(job.roles),
+        }
+        for job in jobs
+    }
+    return {"format": FORMAT, "games": games, **settings}
+
+
+class RunFolder:
+    """The folder of one run; one process at a time may write to it."""
+
+    def __init__(self, path: Path, identity: Mapping[str, Any]):
+        """Opens or creates the folder.
+
+        Raises:
+            UserError: Another process writes to it, or it holds another run.
+        """
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lines: IO[str] = (path / "episodes.jsonl").open("a", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write to the output folder {path}: {error}") from None
+        try:
+            fcntl.flock(self._lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"another process is writing to {path}; choose another --output or wait") from None
+        self._match(identity)
+        self.records = {record["id"]: record for record in self._read()}
+
+    def _match(self, identity: Mapping[str, Any]) -> None:
+        manifest = self.path / "run.json"
+        if not manifest.exists():
+            if self._lines.tell():
+                raise UserError(f"{self.path} holds episodes.jsonl without a run.json; choose another --output")
+            text = json.dumps({**identity, "made_with": provenance()}, indent=1)
+            temporary = manifest.with_suffix(".tmp")
+            temporary.write_text(text + "\n", encoding="utf-8")
+            os.replace(temporary, manifest)
+            return
+        try:
+            before = json.loads(manifest.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{manifest} is broken ({error}); choose another --output") from None
+        differing = [name for name in identity if before.get(name) != identity[name]]
+        if differing:
+            parts = [f"{name} was {before.get(name)!r}, now {identity[name]!r}" for name in differing]
+            raise UserError(f"{self.path} holds another run: {'; '.join(parts)}. Choose another --output")
+
+    def _read(self) -> list[dict[str, Any]]:
+        """The finished episodes; a half-written last line (of a killed process) is cut off."""
+        path = self.path / "episodes.jsonl"
+        content = path.read_bytes()
+        whole = content.rfind(b"\n") + 1
+        if whole < len(content):
+            os.truncate(path, whole)
+        return read_jsonl(path)
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Writes one finished episode through to the file."""
+        self._lines.write(json.dumps(record, allow_nan=False) + "\n")
+        self._lines.flush()
+        self.records[record["id"]] = record
+
+    def close(self) -> None:
+        """Releases the folder."""
+        self._lines.close()
+
+    def scores(self, jobs: Sequence[Job]) -> dict[str, GameScore]:
+        """The figures of the episodes that the jobs ask for, game by game."""
+        result = {}
+        for job in jobs:
+            found = [self.records[i["id"]] for i in job.wanted if i["id"] in self.records]
+            outcomes = [Outcome.from_dict(record["outcome"]) for record in found]
+            result[job.game.name] = summarise([episode_score(outcome, job.roles) for outcome in outcomes])
+        return result
+
+
+async def play_jobs(
+    jobs: Sequence[Job],
+    folder: RunFolder,
+    learner: Reply,
+    partner: Reply,
+    concurrency: int = 16,
+    on_done: Callable[[], None] = lambda: None,
+) -> None:
+    """Plays what the folder does not hold yet.
+
+    Args:
+        jobs: What to play.
+        folder: Where finished episodes go, at once.
+        learner: Answers for the learner's roles.
+        partner: Answers for the other roles.
+        concurrency: Episodes at a time.
+        on_done: Called after each episode.
+    """
+    slots = asyncio.Semaphore(concurrency)
+
+    async def one(job: Job, instance: Instance) -> None:
+        async def reply(observation: Observation) -> str:
+            return await (learner if observation.role in job.roles else partner)(observation)
+
+        async with slots:
+            start = time.monotonic()
+            episode = Episode(job.game, instance)
+            outcome = await play_async(episode, reply)
+            folder.add(
+                {
+                    "id": instance["id"],
+                    "game": job.game.name,
+                    "experiment": instance["experiment"],
+                    "roles": [turn.role for turn in episode.turns],
+                    "replies": episode.replies,
+                    "outcome": outcome.to_dict(),
+                    "seconds": round(time.monotonic() - start, 3),
+                }
+            )
+            on_done()
+
+    missing = [(job, i) for job in jobs for i in job.wanted if i["id"] not in folder.records]
+    try:
+        async with asyncio.TaskGroup() as group:
+            for job, instance in missing:
+                group.create_task(one(job, instance))
+    except* UserError as errors:
+        # All the episodes that ran fail for one reason, such as a server that went away; one message says it.
+        raise errors.exceptions[0] from None
