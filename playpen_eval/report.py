@@ -22,31 +22,34 @@ def table(games: Mapping[str, GameScore], title: str | None = None) -> Table:
     """Game figures and their aggregate as a table for the terminal."""
     from rich.table import Table
 
-    shown = Table(title=title, title_justify="left", caption="in brackets: 95% intervals", caption_justify="left")
-    shown.add_column("game")
-    for heading in ("n", "played %", "quality", "success", "lose", "aborted", "clemscore"):
-        shown.add_column(heading, justify="right")
+    # Without a box the table fits 80 columns, the long names of some games included.
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, caption=r"\[a, b]: 95% interval")
+    shown.add_column("game", overflow="fold")
+    for heading, width in (("n", 3), ("played %", 15), ("quality", 15), ("won/lost/abort", 14), ("clemscore", 9)):
+        shown.add_column(heading, justify="right", no_wrap=True, min_width=width)
     for name, score in games.items():
-        left_out = f" (+{score.partner_aborted} by partner)" if score.partner_aborted else ""
+        left_out = f" +{score.partner_aborted} by partner" if score.partner_aborted else ""
         shown.add_row(
             name,
             str(score.n),
             _number(score.played, score.played_interval),
             _number(score.quality, score.quality_interval),
-            str(score.success),
-            str(score.lose),
-            str(score.aborted) + left_out,
-            _number(score.clemscore),
+            f"{score.success}/{score.lose}/{score.aborted}{left_out}",
+            _number(score.clemscore, digits=2),
         )
     if len(games) > 1:
         total = clemscore({name: (score.played, score.quality) for name, score in games.items()})
-        shown.add_section()
+        counts = "/".join(str(sum(getattr(s, kind) for s in games.values())) for kind in ("success", "lose", "aborted"))
         n = str(sum(score.n for score in games.values()))
-        shown.add_row("all", n, _number(total.played), _number(total.quality), "", "", "", _number(total.clemscore))
+        shown.add_section()
+        shown.add_row(
+            "all", n, _number(total.played), _number(total.quality), counts, _number(total.clemscore, digits=2)
+        )
     return shown
 
 
-def _number(value: float | None, interval: Interval | None = None) -> str:
+def _number(value: float | None, interval: Interval | None = None, digits: int = 1) -> str:
     if value is None:
         return "-"
-    return f"{value:.2f}" + (f" [{interval.low:.0f}, {interval.high:.0f}]" if interval else "")
+    # The bracket is escaped: rich would take it for markup.
+    return f"{value:.{digits}f}" + (rf" \[{interval.low:.0f}, {interval.high:.0f}]" if interval else "")

@@ -33,13 +33,17 @@ class Taboo(Game):
             reply = yield Ask("describer", rules.tell_describer(tried, guess))
             clue = rules.read("describer", reply)
             if clue is None:
-                return Outcome.aborted("describer", "the clue does not begin with CLUE:", **rules.numbers(tried, violated=1))
+                return Outcome.aborted(
+                    "describer", "the clue does not begin with CLUE:", **rules.numbers(tried, violated=1)
+                )
             if word := rules.forbidden_word(clue):
                 return Outcome.lose(reason=f"the clue says {word!r}", **rules.numbers(tried))
             reply = yield Ask("guesser", rules.tell_guesser(tried, clue))
             guess = rules.read("guesser", reply)
             if guess is None:
-                return Outcome.aborted("guesser", "the guess does not begin with GUESS:", **rules.numbers(tried, violated=1))
+                return Outcome.aborted(
+                    "guesser", "the guess does not begin with GUESS:", **rules.numbers(tried, violated=1)
+                )
             if rules.guessed_word(guess) == instance["target"]:
                 return Outcome.success(1 / (tried + 1), "the word was found", **rules.numbers(tried, accuracy=1))
         return Outcome.lose(reason="out of tries", **rules.numbers(instance["tries"] - 1))

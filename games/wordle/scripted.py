@@ -92,5 +92,3 @@ def critic(view: Instance) -> ScriptedPlayer:
 def breaker(_view: Instance) -> ScriptedPlayer:
     """Ignores the form that was asked for."""
     return lambda messages: "I have no idea, tell me the word."
-
-

@@ -19,7 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--all", action="store_true", help="play every game")
     parser.add_argument("--model", required=True, help="scripted, scripted:breaker, or the endpoint's name of a model")
     parser.add_argument("--base-url", metavar="URL", help="such as http://127.0.0.1:8000/v1; key in OPENAI_API_KEY")
-    parser.add_argument("--partner", default="self", help="who takes the other roles: self (default), scripted, a model")
+    parser.add_argument(
+        "--partner", default="self", help="who takes the other roles: self (default), scripted, a model"
+    )
     parser.add_argument("--partner-base-url", metavar="URL", help="default: --base-url")
     parser.add_argument("--role", help="the learner's role beside a partner (default: the game's own choice)")
     parser.add_argument("--instances", default="test", help="a split, clembench:DIR@v2.0 or FILE.jsonl (default: test)")

@@ -1,0 +1,36 @@
+# Two commands on a fresh machine (Python 3.11+ and make): `make demo` and `make test`.
+# Both set up .venv here with the locked versions of constraints.txt.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test lint bench clean
+
+demo: $(INSTALLED)
+	$(BIN)/python -m playpen_eval.demo
+
+test: $(INSTALLED) lint
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+
+bench: $(INSTALLED)
+	$(BIN)/python tests/bench/bench_games.py
+	$(BIN)/python tests/bench/bench_inspect.py
+	$(BIN)/python tests/bench/bench_lmeval.py
+	$(BIN)/python tests/bench/bench_cli.py
+
+# torch comes first and by itself: with it in place nothing else pulls in another build of it.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "playpen-eval needs Python 3.11 or newer; set PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv .venv || { echo "cannot make a virtual environment; on Debian: apt install python3-venv" >&2; exit 1; }
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[hf,lm-eval,dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv build *.egg-info logs out
