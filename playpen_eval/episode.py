@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypedDict
 
 from playpen_eval.game import Abort, Ask, Game, Instance, Outcome
@@ -37,8 +37,7 @@ class Turn(NamedTuple):
     reward: Mapping[str, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(NamedTuple):
     """What the role to move knows.
 
     Attributes:
@@ -46,14 +45,14 @@ class Observation:
         messages: The role's whole chat, the last message being the one to answer. A fresh copy.
         max_tokens: Upper limit for this reply, or None.
         game: The game played.
-        view: The instance's fields that the role is told; scripted players read them.
+        view: The instance's fields that the role is told; scripted players read them. Not to be changed.
     """
 
     role: str
     messages: list[Message]
     max_tokens: int | None
     game: Game
-    view: Instance
+    view: Mapping[str, Any]
 
 
 class Episode:
@@ -66,7 +65,7 @@ class Episode:
         outcome: None while the episode runs.
     """
 
-    __slots__ = ("_ask", "_chats", "_play", "game", "instance", "outcome", "turns")
+    __slots__ = ("_ask", "_chats", "_play", "_views", "game", "instance", "outcome", "turns")
 
     def __init__(self, game: Game, instance: Instance, replies: Iterable[str] = ()):
         self.game = game
@@ -74,6 +73,7 @@ class Episode:
         self.turns: list[Turn] = []
         self.outcome: Outcome | None = None
         self._chats: dict[str, list[tuple[str, str]]] = {role: [] for role in game.roles}
+        self._views: dict[str, Mapping[str, Any]] = {}
         self._ask: Ask | None = None
         self._play = game.play(instance)
         self._advance(None)
@@ -104,7 +104,10 @@ class Episode:
             messages.append({"role": "user", "content": text})
             messages.append({"role": "assistant", "content": reply})
         messages.append({"role": "user", "content": ask.text})
-        return Observation(ask.role, messages, ask.max_tokens, self.game, self.game.view(self.instance, ask.role))
+        view = self._views.get(ask.role)
+        if view is None:
+            view = self._views[ask.role] = MappingProxyType(self.game.view(self.instance, ask.role))
+        return Observation(ask.role, messages, ask.max_tokens, self.game, view)
 
     def act(self, reply: str) -> None:
         """Gives the reply of the role to move. Any text ends or continues the episode.

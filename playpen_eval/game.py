@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, ClassVar, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, NamedTuple
 
 Instance = dict[str, Any]
 """One thing to play, as JSON: the fields of the game and the engine's `id`, `experiment` and `split`."""
@@ -20,8 +21,37 @@ ScriptedPlayer = Callable[[Sequence[Mapping[str, str]]], str]
 """A program in a role: what the role has been told (chat messages) -> its reply. Keeps no state of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Deferred(Mapping[str, Any]):
+    """Numbers that are computed when they are first read; most episodes of a training run never need them."""
+
+    __slots__ = ("_compute", "_numbers")
+
+    def __init__(self, compute: Callable[[], Mapping[str, Any]]):
+        self._compute = compute
+        self._numbers: Mapping[str, Any] | None = None
+
+    def _read(self) -> Mapping[str, Any]:
+        if self._numbers is None:
+            self._numbers = self._compute()
+        return self._numbers
+
+    def __getitem__(self, name: str) -> Any:
+        return self._read()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read())
+
+    def __len__(self) -> int:
+        return len(self._read())
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+NO_REWARD: Mapping[str, float] = MappingProxyType({})
+
+
+class Ask(NamedTuple):
     """One question to one role; the game resumes with the reply.
 
     Attributes:
@@ -36,7 +66,7 @@ class Ask:
     text: str
     remember: bool = True
     max_tokens: int | None = None
-    reward: Mapping[str, float] = field(default_factory=dict)
+    reward: Mapping[str, float] = NO_REWARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +133,7 @@ class Outcome:
         return cls(**{f.name: data[f.name] for f in dataclasses.fields(cls) if f.name in data})
 
 
-class Abort(Exception):  # noqa: N818 - it is an event of the game, not an error of the program
+class Abort(Exception):
     """Raised inside `Game.play` where a role broke the protocol: ends the episode as aborted."""
 
     def __init__(self, role: str, reason: str):

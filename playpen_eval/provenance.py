@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -23,8 +24,7 @@ def provenance() -> dict[str, str]:
     root = Path(__file__).resolve().parent.parent
     if (root / ".git").exists():
         git = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
-        try:
+        # Without git, or before the first commit, there is nothing to record.
+        with contextlib.suppress(OSError, subprocess.CalledProcessError):
             found["commit"] = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-        except (OSError, subprocess.CalledProcessError):
-            pass  # no git, or no commit yet: there is nothing to record
     return found

@@ -7,6 +7,7 @@ import re
 import string
 import unicodedata
 from collections.abc import Iterable
+from pathlib import Path
 
 from snowballstemmer.english_stemmer import EnglishStemmer
 
@@ -16,17 +17,11 @@ _SPELLED = re.compile(r"\b[a-z](?:[\W_]+[a-z]\b){2,}")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201b": "'"})
 
-STOP_WORDS = frozenset(
-    # The entries without apostrophe of the usual English stop word list (snowball, as clembench uses it): function
-    # words that a clue cannot do without. An entry with an apostrophe can never match, clues lose theirs first.
-    """a about above after again against ain all am an and any are aren as at be because been before being below
-    between both but by can couldn d did didn do does doesn doing don down during each few for from further had hadn
-    has hasn have haven having he her here hers herself him himself his how i if in into is isn it its itself just ll
-    m ma me mightn more most mustn my myself needn no nor not now o of off on once only or other our ours ourselves
-    out over own re s same shan she should shouldn so some such t than that the their theirs them themselves then
-    there these they this those through to too under until up ve very was wasn we were weren what when where which
-    while who whom why will with won wouldn y you your yours yourself yourselves""".split()
-)
+STOP_WORDS = frozenset((Path(__file__).parent / "stop_words.txt").read_text(encoding="ascii").split())
+"""Function words that a clue cannot do without: the entries without apostrophe of the usual English list (clembench's).
+
+An entry with an apostrophe could never match, since clues lose theirs first.
+"""
 
 
 @functools.lru_cache(maxsize=65536)
@@ -40,6 +35,8 @@ def stem(word: str) -> str:
 
 def plain(text: str) -> str:
     """Lower case, compatibility forms resolved, invisible characters and accents removed, curly quotes straight."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
     return "".join(c for c in decomposed if unicodedata.category(c) not in ("Cf", "Mn")).lower()
 
@@ -55,11 +52,10 @@ def forbidden_word(clue: str, words: Iterable[str]) -> str | None:
     said = _WORD.findall(text)
     said += ["".join(re.findall(r"[a-z]", run)) for run in _SPELLED.findall(text)]
     stems = {stem(word) for word in said}
+    tokens = "\n".join(said)
     for word in words:
         bare = plain(word)
-        if stem(bare) in stems or (" " in bare and bare in text):
-            return word
-        if len(bare) > 3 and any(bare in token for token in said):
+        if stem(bare) in stems or (" " in bare and bare in text) or (len(bare) > 3 and bare in tokens):
             return word
     return None
 

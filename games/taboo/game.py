@@ -118,7 +118,7 @@ class _Rules:
 
     def read(self, role: str, reply: str) -> _Said | None:
         tag, text = TAGS[role], reply.lstrip()
-        if not text[: len(tag)].upper() == tag:
+        if text[: len(tag)].upper() != tag:
             return None
         content = " ".join(text[len(tag) :].split())
         return _Said(content, f"{tag} {content}")

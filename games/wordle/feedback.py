@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
+from operator import add
 
-COLOURS = {"g": "green", "y": "yellow", "r": "red"}
+_STRATEGY = {"g": 20, "y": 10, "r": -20}
 _SHOWN = re.compile(r"([a-z])<(green|yellow|red)>")
 
 
@@ -16,22 +18,36 @@ def mark(target: str, guess: str) -> str:
     """
     if target == guess:
         return "g" * len(target)
-    left = [letter for letter, other in zip(target, guess, strict=True) if letter != other]
+    left = target
+    for letter, other in zip(guess, target):
+        if letter == other:
+            left = left.replace(letter, "", 1)
     marks = []
-    for letter, other in zip(guess, target, strict=True):
+    for letter, other in zip(guess, target):
         if letter == other:
             marks.append("g")
         elif letter in left:
-            left.remove(letter)
+            left = left.replace(letter, "", 1)
             marks.append("y")
         else:
             marks.append("r")
     return "".join(marks)
 
 
+class _Cells(dict[str, str]):
+    """Letter and mark -> what players see, filled as it is needed."""
+
+    def __missing__(self, key: str) -> str:
+        cell = self[key] = key[:-1] + {"g": "<green>", "y": "<yellow>", "r": "<red>"}[key[-1]]
+        return cell
+
+
+_CELLS = _Cells()
+
+
 def show(guess: str, marks: str) -> str:
     """The feedback as players see it: `c<green> r<red> ...`."""
-    return " ".join(f"{letter}<{COLOURS[colour]}>" for letter, colour in zip(guess, marks, strict=True))
+    return " ".join(map(_CELLS.__getitem__, map(add, guess, marks)))
 
 
 def read(text: str) -> list[tuple[str, str]]:
@@ -56,10 +72,8 @@ def strategy(rows: Sequence[tuple[str, str]], aborted: bool) -> list[int]:
     if len(rows) == 1:
         return [0 if aborted else 100]
     scores = [0] if rows else []
-    for (guess, marks), (following, _) in zip(rows, rows[1:], strict=False):
-        letters = set(following)
-        by_colour = {colour: {c for c, m in zip(guess, marks, strict=True) if m == colour} for colour in "gyr"}
-        scores.append(
-            20 * len(by_colour["g"] & letters) + 10 * len(by_colour["y"] & letters) - 20 * len(by_colour["r"] & letters)
-        )
+    for (guess, marks), (following, _) in itertools.pairwise(rows):
+        # A letter counts once for each colour that it has.
+        used = set(zip(guess, marks, strict=True))
+        scores.append(sum([_STRATEGY[colour] for letter, colour in used if letter in following]))
     return scores

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from playpen_eval.errors import UserError
-from playpen_eval.game import Abort, Ask, Game, Instance, Outcome, ScriptedPlayer
+from playpen_eval.game import Abort, Ask, Deferred, Game, Instance, Outcome, ScriptedPlayer
 
 from . import scripted
 from .feedback import closeness, mark, strategy
@@ -35,9 +35,9 @@ class Wordle(Game):
         rules = (ClembenchRules if "rules" in instance else Rules)(instance, self.variant)
         record = _Record(critic=self.variant == "with_critic")
         target, rounds = instance["target"], instance["rounds"]
-        text = rules.opening()
         try:
             for round_ in range(1, rounds + 1):
+                text = rules.feedback(*record.rows[-1], rounds - round_ + 1) if record.rows else rules.opening()
                 guess = yield from self._guess(text, rules, record)
                 if record.critic:
                     proposal = guess
@@ -48,7 +48,6 @@ class Wordle(Game):
                 record.rows.append((guess.word, marks))
                 if guess.word == target:
                     return Outcome.success(self.score(round_), "the word was found", **record.numbers())
-                text = rules.feedback(guess.word, marks, rounds - round_)
         except Abort as abort:
             return Outcome.aborted(abort.role, abort.reason, **record.numbers(aborted=True))
         return Outcome.lose(reason="out of guesses", **record.numbers())
@@ -57,12 +56,13 @@ class Wordle(Game):
         """Asks for a guess until it is a known word, or `retries` more times at most."""
         for _ in range(rules.instance["retries"] + 1):
             reply = yield Ask("guesser", text)
-            with record.request():
-                said = rules.read("guesser", reply, "guess:")
-                if not rules.is_word(said.word):
-                    raise Abort("guesser", "the guess is not a word of letters")
-                if len(said.word) != LENGTH:
-                    raise Abort("guesser", f"the guess has {len(said.word)} letters instead of {LENGTH}")
+            record.requests += 1
+            said = rules.read("guesser", reply, "guess:")
+            if not rules.is_word(said.word):
+                raise Abort("guesser", "the guess is not a word of letters")
+            if len(said.word) != LENGTH:
+                raise Abort("guesser", f"the guess has {len(said.word)} letters instead of {LENGTH}")
+            record.parsed += 1
             if said.word in rules.words:
                 return said
             text = rules.unknown()
@@ -70,10 +70,11 @@ class Wordle(Game):
 
     def _judge(self, text: str, rules: Rules, record: _Record) -> Generator[Ask, str, Said]:
         reply = yield Ask("critic", text)
-        with record.request():
-            said = rules.read("critic", reply, "agreement:")
-            if said.word not in rules.answers:
-                raise Abort("critic", "the agreement is neither yes nor no")
+        record.requests += 1
+        said = rules.read("critic", reply, "agreement:")
+        if said.word not in rules.answers:
+            raise Abort("critic", "the agreement is neither yes nor no")
+        record.parsed += 1
         return said
 
     def score(self, round_: int) -> float:
@@ -159,40 +160,35 @@ class _Record:
 
     critic: bool
     requests: int = 0
-    violated: int = 0
+    parsed: int = 0
     rows: list[tuple[str, str]] = field(default_factory=list)
     opinions: list[tuple[bool, bool]] = field(default_factory=list)
     """(the guess differs from the proposal, the critic agreed) for every round."""
 
-    def request(self) -> _Record:
-        self.requests += 1
-        return self
+    def numbers(self, aborted: bool = False) -> dict[str, Deferred]:
+        """Metrics of the episode and of its rounds, as arguments of an outcome."""
+        return {"metrics": Deferred(lambda: self._metrics(aborted)), "rounds": Deferred(lambda: self._rounds(aborted))}
 
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
-        self.violated += error is Abort
-
-    def numbers(self, aborted: bool = False) -> dict[str, Any]:
-        parsed = self.requests - self.violated
+    def _metrics(self, aborted: bool) -> dict[str, float | None]:
         guesses = [guess for guess, _ in self.rows]
         metrics: dict[str, float | None] = {
             "request_count": self.requests,
-            "parsed_request_count": parsed,
-            "violated_request_count": self.violated,
-            "request_success_ratio": parsed / self.requests,
+            "parsed_request_count": self.parsed,
+            "violated_request_count": self.requests - self.parsed,
+            "request_success_ratio": self.parsed / self.requests,
             "guess_repetitions": None if aborted else len(guesses) - len(set(guesses)),
         }
-        rounds: dict[str, dict[str, float | None]] = {
-            str(index): {"closeness_score": closeness(marks), "strategy_score": score}
-            for index, ((_, marks), score) in enumerate(zip(self.rows, strategy(self.rows, aborted), strict=True), 1)
-        } or {"0": {"closeness_score": None, "strategy_score": None}}
-        if self.critic:
-            metrics |= self._opinion_shares()
-            for index, (changed, _) in enumerate(self.opinions, 1):
-                rounds[str(index)]["change_of_opinion"] = int(changed)
-        return {"metrics": metrics, "rounds": rounds}
+        return metrics | self._opinion_shares() if self.critic else metrics
+
+    def _rounds(self, aborted: bool) -> dict[str, dict[str, float | None]]:
+        if not self.rows:
+            return {"0": {"closeness_score": None, "strategy_score": None}}
+        rounds: dict[str, dict[str, float | None]] = {}
+        for index, ((_, marks), score) in enumerate(zip(self.rows, strategy(self.rows, aborted), strict=True), 1):
+            rounds[str(index)] = {"closeness_score": closeness(marks), "strategy_score": score}
+        for index, (changed, _) in enumerate(self.opinions, 1):
+            rounds[str(index)]["change_of_opinion"] = int(changed)
+        return rounds
 
     def _opinion_shares(self) -> dict[str, float | None]:
         shares: dict[str, float | None] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import string
 from typing import NamedTuple
@@ -11,6 +12,7 @@ from playpen_eval.game import Abort, Instance
 from .feedback import show
 from .words import ALLOWED, PROMPTS, word_set
 
+_AROUND = string.whitespace + string.punctuation
 NO_TWO_LINES = "the reply is not an explanation: line followed by one {tag} line"
 
 
@@ -19,6 +21,16 @@ class Said(NamedTuple):
 
     explanation: str
     word: str
+
+
+@functools.cache
+def _how_to_play(variant: str, rounds: int, retries: int) -> str:
+    text = PROMPTS["guesser"].format(rounds=rounds, retries=retries)
+    return text if variant == "plain" else f"{text}\n{PROMPTS[variant]}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 class Rules:
@@ -33,11 +45,10 @@ class Rules:
 
     def opening(self) -> str:
         """The guesser's first message."""
-        parts = [PROMPTS["guesser"].format(**self.instance)]
-        if self.variant != "plain":
-            parts[0] += "\n" + PROMPTS[self.variant]
-            parts.append(PROMPTS["clue"].format(**self.instance))
-        return "\n\n".join([*parts, PROMPTS["begin"]])
+        rules = _how_to_play(self.variant, self.instance["rounds"], self.instance["retries"])
+        if self.variant == "plain":
+            return f"{rules}\n\n{PROMPTS['begin']}"
+        return f"{rules}\n\n{PROMPTS['clue'].format(**self.instance)}\n\n{PROMPTS['begin']}"
 
     def unknown(self) -> str:
         """After a word that is not in the dictionary."""
@@ -50,14 +61,14 @@ class Rules:
     def to_critic(self, round_: int, proposal: Said) -> str:
         """What the critic is asked."""
         text = PROMPTS["proposal"].format(
-            clue=self.instance["clue"], explanation=proposal.explanation, guess=proposal.word
+            clue=self.instance["clue"], explanation=_one_line(proposal.explanation), guess=proposal.word
         )
         return f"{PROMPTS['critic']}\n\n{text}" if round_ == 1 else text
 
     def judgement(self, judgement: Said) -> str:
         """What the guesser is told of the critic's answer."""
         return PROMPTS["judgement"].format(
-            clue=self.instance["clue"], agreement=judgement.word, explanation=judgement.explanation
+            clue=self.instance["clue"], agreement=judgement.word, explanation=_one_line(judgement.explanation)
         )
 
     def read(self, role: str, reply: str, tag: str) -> Said:
@@ -72,12 +83,10 @@ class Rules:
             Abort: The reply does not have the form.
         """
         explanation, _, rest = reply.strip().partition("\n")
-        lines = [line.strip() for line in rest.splitlines()]
-        tagged = [line[len(tag) :] for line in lines if line[: len(tag)].lower() == tag]
+        tagged = [line for line in rest.splitlines() if line.lstrip()[: len(tag)].lower() == tag]
         if explanation[:12].lower() != "explanation:" or len(tagged) != 1:
             raise Abort(role, NO_TWO_LINES.format(tag=tag))
-        word = tagged[0].lower().strip(string.whitespace + string.punctuation)
-        return Said(" ".join(explanation[12:].split()), word)
+        return Said(explanation[12:], tagged[0].lstrip()[len(tag) :].strip(_AROUND).lower())
 
     def is_word(self, word: str) -> bool:
         """Whether a reply's word consists of letters only."""

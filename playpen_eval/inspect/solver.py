@@ -19,7 +19,7 @@ from inspect_ai.util import span
 
 from playpen_eval.drivers import play_async
 from playpen_eval.episode import Episode, Message, Observation
-from playpen_eval.errors import UserError
+from playpen_eval.errors import UserError, unknown
 from playpen_eval.game import Game, Instance
 from playpen_eval.instances import load_instances
 from playpen_eval.players import MAX_TOKENS, SELF, clean_reply, learner_roles, scripted_reply, scripted_style
@@ -81,6 +81,8 @@ def dialogue_game(
     played = load_game(game)
     roles = learner_roles(played, partner, role)
     style = scripted_style(partner)
+    if style is None and partner not in (SELF, "model"):
+        raise unknown("partner", partner, (SELF, "model", "scripted", "scripted:breaker"))
     by_id: dict[str, Instance] = {i["id"]: i for i in load_instances(played, instances).instances}
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:

@@ -1,0 +1,91 @@
+"""`playpen-eval lm-eval`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+SUMMARY = "run lm-evaluation-harness with our tasks; takes its arguments"
+
+COMMANDS = ("run", "ls", "validate")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments: all that follow are the harness's own."""
+    # Else argparse takes options for its own until it has seen the first word, and --help always.
+    parser.prefix_chars = "\0"
+    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="...", help="arguments of lm_eval")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Hands over to the harness's command line."""
+    from playpen_eval.errors import require
+
+    require("lm_eval", "lm-eval")
+    from lm_eval.__main__ import cli_evaluate
+
+    from playpen_eval.lmeval.tasks_dir import write_tasks_dir
+
+    before = sys.argv
+    with arguments(args.rest, write_tasks_dir()) as argv:
+        sys.argv = ["lm_eval", *argv]
+        try:
+            cli_evaluate()
+        finally:
+            sys.argv = before
+    return 0
+
+
+@contextmanager
+def arguments(rest: Sequence[str], folder: Path) -> Iterator[list[str]]:
+    """The harness's arguments with our folder among its task folders.
+
+    Args:
+        rest: What the user gave.
+        folder: Our task files.
+
+    Raises:
+        UserError: A second folder for a command that takes one.
+    """
+    command, rest = (rest[0], rest[1:]) if rest and rest[0] in COMMANDS else ("run", rest)
+    if not rest or set(rest) & {"-h", "--help"}:
+        yield [command, *(rest or ["--help"])]
+        return
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--include_path")
+    parser.add_argument("--config", "-C")
+    given, others = parser.parse_known_args(list(rest))
+    if command != "run" or not (given.include_path or given.config):
+        if given.include_path:
+            from playpen_eval.errors import UserError
+
+            raise UserError(
+                f"lm_eval {command} takes one --include_path and ours is {str(folder)!r}; "
+                f"call lm_eval {command} itself for {given.include_path!r}"
+            )
+        yield [command, *rest, "--include_path", str(folder)]
+        return
+    # The option takes one folder; only a configuration file may list several.
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "config.yaml"
+        path.write_text(_config(given.config, given.include_path, folder), encoding="utf-8")
+        yield [command, "--config", str(path), *others]
+
+
+def _config(path: str | None, include: str | None, folder: Path) -> str:
+    import yaml
+
+    from playpen_eval.errors import UserError
+
+    try:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if path else {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise UserError(f"cannot read --config {path}: {error}") from None
+    if not isinstance(config, dict):
+        raise UserError(f"--config {path} is no mapping of option names to values")
+    listed = include or config.get("include_path") or []
+    return yaml.safe_dump({**config, "include_path": [str(folder), *([listed] if isinstance(listed, str) else listed)]})

@@ -1,0 +1,82 @@
+"""What the documentation promises is run."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """The example game of CONTRIBUTING.md, in a games folder of its own."""
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    code = re.search(r"<!-- example: a test runs this -->\n```python\n(.*?)```", text, re.DOTALL)
+    assert code, "CONTRIBUTING.md lost its example"
+    folder = tmp_path / "my_games" / "higher_lower"
+    folder.mkdir(parents=True)
+    (folder / "game.py").write_text(code[1])
+    return folder.parent
+
+
+def run(*command: str, games: Path, cwd: Path) -> str:
+    environment = {**os.environ, "PLAYPEN_GAMES_DIR": str(games)}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=cwd, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_example_game_is_short(example: Path) -> None:
+    lines = (example / "higher_lower" / "game.py").read_text().splitlines()
+    assert len([line for line in lines if line.strip()]) <= 45
+
+
+def test_the_example_game_passes_every_check(example: Path, tmp_path: Path) -> None:
+    out = run(sys.executable, "-m", "playpen_eval", "check", "higher_lower", games=example, cwd=tmp_path)
+    assert "13 checks, 0 failed" in out
+
+
+def test_the_example_game_is_an_inspect_task(example: Path, tmp_path: Path) -> None:
+    inspect = str(Path(sys.executable).parent / "inspect")
+    model = ("--model", "playpen-scripted/expert", "--display", "plain", "--log-dir", str(tmp_path / "logs"))
+    out = run(inspect, "eval", "playpen/higher_lower", *model, games=example, cwd=tmp_path)
+    assert re.search(r"played\s+100", out), out
+
+
+def test_the_example_game_is_an_lm_eval_task(example: Path, tmp_path: Path) -> None:
+    out = run(sys.executable, "-m", "playpen_eval", "tasks-dir", games=example, cwd=tmp_path)
+    assert (Path(out.strip()) / "playpen_higher_lower.yaml").is_file()
+
+
+def test_the_table_of_games_is_true() -> None:
+    from playpen_eval import load_games
+    from playpen_eval.instances import SPLITS, load_instances
+
+    text = (ROOT / "README.md").read_text()
+    for name, game in load_games().items():
+        sizes = " / ".join(str(len(load_instances(game, split).instances)) for split in SPLITS)
+        assert re.search(rf"\| \[{name}\]\(games/\w+/README.md\) \| {', '.join(game.roles)} \| {sizes} \|", text), name
+
+
+def test_readme_links_exist() -> None:
+    for document in ROOT.glob("**/*.md"):
+        if any(part.startswith(".") or part == "out" for part in document.relative_to(ROOT).parts):
+            continue
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_command_in_the_readme_parses(capsys: pytest.CaptureFixture[str]) -> None:
+    from playpen_eval.cli import COMMANDS, _parser
+
+    text = (ROOT / "README.md").read_text()
+    lines = re.findall(r"^    playpen-eval (.+?)(?:\s+#.*)?$", text, re.MULTILINE)
+    assert len(lines) >= 7
+    for line in lines:
+        words = line.split()
+        assert words[0] in COMMANDS, line
+        _parser().parse_args(words)
