@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
-from playpen_eval.game import Abort, Ask, Game, Instance, Outcome
+from playpen_eval.game import Abort, Ask, Game, Instance, Outcome, View
 
 FORMAT = 1
 """Version of the JSON that `Episode.to_json` makes."""
 
 
-class Message(TypedDict):
-    """One chat message, as chat templates and chat APIs take it."""
-
-    role: str
-    content: str
+Message = dict[str, str]
+"""One chat message, as chat templates and chat APIs take it: `role` (user or assistant) and `content`."""
 
 
 class Turn(NamedTuple):
@@ -52,7 +49,7 @@ class Observation(NamedTuple):
     messages: list[Message]
     max_tokens: int | None
     game: Game
-    view: Mapping[str, Any]
+    view: View
 
 
 class Episode:
@@ -73,7 +70,7 @@ class Episode:
         self.turns: list[Turn] = []
         self.outcome: Outcome | None = None
         self._chats: dict[str, list[tuple[str, str]]] = {role: [] for role in game.roles}
-        self._views: dict[str, Mapping[str, Any]] = {}
+        self._views: dict[str, View] = {}
         self._ask: Ask | None = None
         self._play = game.play(instance)
         self._advance(None)

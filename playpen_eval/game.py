@@ -14,6 +14,9 @@ from typing import Any, ClassVar, Literal, NamedTuple
 Instance = dict[str, Any]
 """One thing to play, as JSON: the fields of the game and the engine's `id`, `experiment` and `split`."""
 
+View = Mapping[str, Any]
+"""The fields of an instance that one role is told."""
+
 Metrics = Mapping[str, float | None]
 """Numbers by snake_case name; None where a number is not defined (clembench writes NaN)."""
 
@@ -190,7 +193,7 @@ class Game:
         """What two splits must not share (a target word, a board), as JSON; by default the whole content."""
         return {name: value for name, value in instance.items() if name not in ("id", "experiment", "split")}
 
-    def scripted(self, role: str, view: Instance, style: str) -> ScriptedPlayer:
+    def scripted(self, role: str, view: View, style: str) -> ScriptedPlayer:
         """A program that plays a role knowing only what the role is told.
 
         Args:

@@ -24,7 +24,13 @@ _END_TOKENS = re.compile(
 
 
 def clean_reply(text: str) -> str:
-    """Removes end-of-text tokens that a server left at the end of a live model's reply."""
+    """What a game may see of a live model's text.
+
+    Removes end-of-text tokens that a server left at the end, and replaces halves of surrogate pairs, which neither
+    tokenizers nor files take. Recorded replies are replayed as they are.
+    """
+    if not text.isascii():
+        text = text.encode("utf-8", "replace").decode("utf-8")
     return _END_TOKENS.sub("", text) if text[-1:] in ">] \n\t" else text
 
 

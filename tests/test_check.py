@@ -98,15 +98,10 @@ class InstanceMarked(Good):
         return (yield from super().play(instance))
 class SharedState(Good):
     name, fails = "shared_state", "interleaved_episodes_do_not_meet"
-    latest = ""
-    def to_seeker(self, instance, hint):
-        return super().to_seeker(instance, hint) + " Something." * (type(self).latest == "nothing")
     def play(self, instance):
-        type(self).latest = ""
+        self.current = instance["word"]
         return (yield from super().play(instance))
-    def read(self, reply):
-        type(self).latest = reply
-        return reply
+    def win(self, tried): return Outcome.success(1 / (tried + 1), f"{self.current} was found")
 class HashOrder(Good):
     name, fails = "hash_order", "other_processes_agree"
     def to_hinter(self, instance): return super().to_hinter({**instance, "colours": set(instance["colours"])})
@@ -121,9 +116,9 @@ class LeakInside(Good):
 class EmptyReply(Good):
     name, fails = "empty_reply", "any_reply_ends_or_continues"
     def read(self, reply): return reply.split()[0]
-class OddNumber(Good):
-    name, fails = "odd_number", "any_reply_ends_or_continues"
-    def read(self, reply): return reply if reply[:4] in ("it", "noth", "word") else str(reply.encode("utf-8"))
+class HalfCharacter(Good):
+    name, fails = "half_character", "any_reply_ends_or_continues"
+    def read(self, reply): return reply.encode("utf-8").decode("utf-8")
 class Endless(Good):
     name, fails = "endless", "any_reply_ends_or_continues"
     def play(self, instance):
@@ -172,7 +167,9 @@ class StrangeLearner(Good):
     learner = "nobody"
 '''
 PLANTED = dict(re.findall(r'name, fails = "(\w+)", "([\w ]*)"', SOURCE))
-SMALL = Budget(replies=100, instances=3)
+SMALL = Budget(instances=3)
+SLOW = {"other_processes_agree", "any_reply_ends_or_continues"}
+"""Checks that are left out for the defects that are no concern of theirs."""
 
 
 @pytest.fixture(scope="module")
@@ -180,10 +177,8 @@ def planted(tmp_path_factory) -> Path:
     """A folder outside the package, for the check that starts other processes needs to load the games there."""
     folder = tmp_path_factory.mktemp("planted")
     (folder / "hints").mkdir()
-    # Every class describes itself, but for the docstring that each game must have.
-    (folder / "hints" / "game.py").write_text(
-        re.sub(r"(class \w+\(Good\):\n)", r'\1    """A game with a defect."""\n', SOURCE)
-    )
+    source = re.sub(r"(class \w+\(Good\):\n)", r'\1    """A game with a defect."""\n', SOURCE)
+    (folder / "hints" / "game.py").write_text(source)
     return folder
 
 
@@ -196,6 +191,8 @@ def test_every_game_keeps_every_promise(name, check):
 @pytest.mark.parametrize("name", PLANTED)
 def test_each_defect_fails_its_check_alone(name, planted, monkeypatch):
     monkeypatch.setenv(ENV, str(planted))
+    if name != "good" and not SLOW & set(PLANTED[name].split()):
+        monkeypatch.setattr("playpen_eval.check.CHECKS", [c for c in CHECKS if c.__name__ not in SLOW])
     failures = {result.check: result.failure for result in run_checks(load_game(name), SMALL) if result.failure}
     assert set(failures) == set(PLANTED[name].split()), failures
 
@@ -207,12 +204,12 @@ def test_every_check_has_a_defect_that_it_finds():
 
 
 def test_an_engine_that_gives_its_own_lists_away_is_found(monkeypatch):
-    kept: dict[int, list] = {}
+    kept: dict[tuple[int, int], tuple[Episode, list]] = {}
     observe = Episode.observe
 
     def careless(episode: Episode):
         seen = observe(episode)
-        return seen._replace(messages=kept.setdefault(hash((id(episode), len(episode.turns))), seen.messages))
+        return seen._replace(messages=kept.setdefault((id(episode), len(episode.turns)), (episode, seen.messages))[1])
 
     monkeypatch.setattr(Episode, "observe", careless)
     with pytest.raises(CheckFailedError, match="observing changed the episode"):

@@ -75,7 +75,8 @@ def test_splits_have_their_shares():
         assert abs(counts[split] / 4000 - share) < 0.04
 
 
-def test_streams_of_the_splits_share_no_key():
+def test_streams_of_the_splits_share_no_key(monkeypatch):
+    monkeypatch.setattr("playpen_eval.instances.ATTEMPTS", 1000)
     keys = {split: {i["letter"] for i in generate(Letters(), split, "low")} for split in SPLITS}
     assert sum(map(len, keys.values())) == len(set.union(*keys.values())) == 26
     assert all(split_of(key) == split for split in SPLITS for key in keys[split])
@@ -107,7 +108,8 @@ def test_ids_tell_where_an_instance_comes_from():
     assert (first["experiment"], first["split"]) == ("up", "validation")
 
 
-def test_variations_follow_when_keys_run_out():
+def test_variations_follow_when_keys_run_out(monkeypatch):
+    monkeypatch.setattr("playpen_eval.instances.ATTEMPTS", 1000)
     everything = list(generate(Letters(), "test", "low"))
     letters = [instance["letter"] for instance in everything]
     keys = set(letters)

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from random import Random
 from typing import Any, NamedTuple
 
-from playpen_eval.game import Ask, Game, Instance, Outcome, ScriptedPlayer
+from playpen_eval.game import Ask, Game, Instance, Outcome, ScriptedPlayer, View
 
 from . import clues, scripted
 from .cards import BY_LEVEL, BY_TARGET, PROMPTS
@@ -61,7 +61,7 @@ class Taboo(Game):
         """Splits share no target."""
         return instance["target"]
 
-    def scripted(self, role: str, view: Instance, style: str) -> ScriptedPlayer:
+    def scripted(self, role: str, view: View, style: str) -> ScriptedPlayer:
         """Players that know the cards and communicate through their text alone."""
         if style == "breaker":
             return scripted.breaker(view)
@@ -147,7 +147,7 @@ class _Rules:
             "violated_request_count": violated,
             "request_success_ratio": (requests - violated) / requests,
         }
-        return {"rounds": rounds, "metrics": metrics | self.extra_metrics}
+        return {"rounds": rounds, "metrics": {**metrics, **self.extra_metrics}}
 
 
 class _ClembenchRules(_Rules):

@@ -8,7 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 
-from playpen_eval.game import Instance, ScriptedPlayer
+from playpen_eval.game import ScriptedPlayer, View
 
 from .cards import BY_TARGET, CARDS
 from .clues import forbidden_word, plain, stem
@@ -42,7 +42,7 @@ def best_words(clues: str) -> list[str]:
     return sorted(BY_TARGET, key=lambda target: (-weights[target], target))
 
 
-def describer(view: Instance) -> ScriptedPlayer:
+def describer(view: View) -> ScriptedPlayer:
     """Gives the clues of the card, best first, leaving out those that the instance forbids."""
     target, words = view["target"], [view["target"], *view["related"]]
     card = BY_TARGET.get(target)
@@ -56,7 +56,7 @@ def describer(view: Instance) -> ScriptedPlayer:
     return reply
 
 
-def guesser(_view: Instance) -> ScriptedPlayer:
+def guesser(_view: View) -> ScriptedPlayer:
     """Says the word that fits all clues so far best and was not yet tried."""
 
     def reply(messages: Sequence[Mapping[str, str]]) -> str:
@@ -73,6 +73,6 @@ def guesser(_view: Instance) -> ScriptedPlayer:
     return reply
 
 
-def breaker(_view: Instance) -> ScriptedPlayer:
+def breaker(_view: View) -> ScriptedPlayer:
     """Ignores the form that was asked for."""
     return lambda messages: "Sorry, I would rather talk about the weather."

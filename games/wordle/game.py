@@ -8,7 +8,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from playpen_eval.errors import UserError
-from playpen_eval.game import Abort, Ask, Deferred, Game, Instance, Outcome, ScriptedPlayer
+from playpen_eval.game import Abort, Ask, Deferred, Game, Instance, Outcome, ScriptedPlayer, View
 
 from . import scripted
 from .feedback import closeness, mark, strategy
@@ -50,7 +50,7 @@ class Wordle(Game):
                     return Outcome.success(self.score(round_), "the word was found", **record.numbers())
         except Abort as abort:
             return Outcome.aborted(abort.role, abort.reason, **record.numbers(aborted=True))
-        return Outcome.lose(reason="out of guesses", **record.numbers())
+        return Outcome.lose(0.0, "out of guesses", **record.numbers())
 
     def _guess(self, text: str, rules: Rules, record: _Record) -> Generator[Ask, str, Said]:
         """Asks for a guess until it is a known word, or `retries` more times at most."""
@@ -94,7 +94,7 @@ class Wordle(Game):
         """Splits share no target, not even between the variants."""
         return instance["target"]
 
-    def scripted(self, role: str, view: Instance, style: str) -> ScriptedPlayer:
+    def scripted(self, role: str, view: View, style: str) -> ScriptedPlayer:
         """An information-gain guesser and a critic that knows the clues."""
         if style == "breaker":
             return scripted.breaker(view)

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from playpen_eval.game import Instance, ScriptedPlayer
+from playpen_eval.game import ScriptedPlayer, View
 
 from .feedback import mark, read
 from .words import ALLOWED_LIST, TARGETS, WORD_BY_CLUE
@@ -57,7 +57,7 @@ def best_guess(rows: Rows, excluded: frozenset[str], last: bool) -> str:
     return min(pool[:400], key=remaining)
 
 
-def guesser(view: Instance) -> ScriptedPlayer:
+def guesser(view: View) -> ScriptedPlayer:
     """Looks the clue up if there is one, otherwise plays for information; follows the critic."""
 
     def reply(messages: Sequence[Mapping[str, str]]) -> str:
@@ -76,7 +76,7 @@ def guesser(view: Instance) -> ScriptedPlayer:
     return reply
 
 
-def critic(view: Instance) -> ScriptedPlayer:
+def critic(view: View) -> ScriptedPlayer:
     """Agrees if the clue is the one it knows for the word, or if it does not know the clue."""
     expected = WORD_BY_CLUE.get(view["clue"])
 
@@ -89,6 +89,6 @@ def critic(view: Instance) -> ScriptedPlayer:
     return reply
 
 
-def breaker(_view: Instance) -> ScriptedPlayer:
+def breaker(_view: View) -> ScriptedPlayer:
     """Ignores the form that was asked for."""
     return lambda messages: "I have no idea, tell me the word."

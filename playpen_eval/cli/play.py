@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
     style = scripted_style(args.partner)
     if style is None and args.base_url is None and set(mine) != set(game.roles):
         raise UserError(f"partner {args.partner!r} is no scripted player and needs --base-url")
-    endpoint = None if style or args.base_url is None else Endpoint(args.partner, args.base_url)
+    endpoint = Endpoint(args.partner, args.base_url) if style is None and args.base_url else None
     console = Console(highlight=False, soft_wrap=True)
     console.print("Finish a reply with an empty line; Ctrl-D leaves the game.", style="dim")
 
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
             console.print(observation.messages[-1]["content"], markup=False)
             return await asyncio.to_thread(_read, console)
         console.rule(f"the {observation.role} answers")
-        return scripted_reply(observation, style) if endpoint is None else await endpoint.reply(observation)
+        return await endpoint.reply(observation) if endpoint else scripted_reply(observation, style or "expert")
 
     episode = Episode(game, instances[args.index])
     try:

@@ -6,6 +6,10 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playpen_eval.replay import Replay
 
 SUMMARY = "replay recorded clembench runs through our games and compare every score"
 
@@ -52,23 +56,18 @@ def run(args: argparse.Namespace) -> int:
     return 1 if result.failed else 0
 
 
-def _print(result, messages: bool) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    columns = ["game", "episodes", "equal", "explained", "different", "unscored"]
-    table = Table(*columns, *(["messages equal"] if messages else []), box=None)
+def _print(result: Replay, messages: bool) -> None:
+    width = max([len(name) for name in result.games], default=0)
     for name, row in sorted(result.games.items(), key=lambda item: (not item[1].available, item[0])):
         if not row.available:
-            table.add_row(name, str(row.episodes), "this game is not in the project")
+            print(f"{name:{width}}  {row.episodes:4} episodes, not replayed: this game is not in the project")
             continue
-        cells = [str(getattr(row, column)) for column in columns[1:]]
-        if messages:
-            cells.append(f"{row.messages_equal} of {row.messages}")
-        table.add_row(name, *cells)
-    console = Console(soft_wrap=True)
-    console.print(table)
+        shown = f", {row.messages_equal} of {row.messages} messages equal" if messages else ""
+        print(
+            f"{name:{width}}  {row.episodes:4} episodes: {row.equal} equal, {row.explained} explained, "
+            f"{row.different} different, {row.unscored} unscored{shown}"
+        )
     for name, run in result.runs.items():
-        ours = "needs all its games" if run["clemscore"] is None else f"{run['clemscore']:.2f}"
+        ours = "not computed, games are missing" if run["clemscore"] is None else f"{run['clemscore']:.2f}"
         published = "none" if run["published"] is None else f"{run['published']:.2f}"
-        console.print(f"{name}: clemscore {ours}, published {published}", markup=False, highlight=False)
+        print(f"{name}: clemscore {ours}, published {published}")

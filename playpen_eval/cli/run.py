@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from playpen_eval.run import Reply
+    from collections.abc import Awaitable, Callable
+
+    from playpen_eval.run import Job, Reply, RunFolder
 
 SUMMARY = "play games without a harness: scripted players, or a model behind an OpenAI-compatible endpoint"
 
@@ -77,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _play(args: argparse.Namespace, jobs: list, folder) -> None:
+async def _play(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) -> None:
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -100,7 +102,9 @@ async def _play(args: argparse.Namespace, jobs: list, folder) -> None:
                 await close()
 
 
-def _seat(player: str, base_url: str | None, args: argparse.Namespace) -> tuple[Reply, object]:
+def _seat(
+    player: str, base_url: str | None, args: argparse.Namespace
+) -> tuple[Reply, Callable[[], Awaitable[None]] | None]:
     """How a player answers, and how to close its connections (None for a script)."""
     from playpen_eval.endpoint import Endpoint
     from playpen_eval.errors import UserError

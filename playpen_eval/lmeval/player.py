@@ -122,8 +122,6 @@ class ModelPlayer:
         if not isinstance(text, str):  # some servers answer null
             return ""
         text = clean_reply(text)
-        if not text.isascii():
-            text = text.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair breaks tokenizers and files
         return text.removeprefix(" ") if self.template == "plain" else text
 
     @contextlib.contextmanager

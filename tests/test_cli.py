@@ -1,0 +1,339 @@
+"""The command line: what it prints, what it writes, and its exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from playpen_eval import Episode, __version__, load_game
+from playpen_eval.cli import main
+from playpen_eval.instances import load_instances
+from playpen_eval.registry import ENV
+from playpen_eval.run import RunFolder
+
+ROOT = Path(__file__).parent.parent
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "80"}
+COMMAND = [sys.executable, "-m", "playpen_eval"]
+
+
+@pytest.fixture(autouse=True)
+def _surroundings(monkeypatch):
+    monkeypatch.setenv(ENV, "")
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def process(*arguments: str, **more) -> subprocess.CompletedProcess:
+    return subprocess.run([*COMMAND, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=False, **more)
+
+
+# The whole
+
+
+def test_the_version():
+    done = process("--version")
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"playpen-eval {__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["play"], ["run", "taboo"], ["generate", "taboo", "-n", "x"]])
+def test_wrong_usage_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert caught.value.code == 2
+    assert "usage: playpen-eval" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [
+    ["play", "tabo"], ["check", "tabo"], ["generate", "tabo"],
+    ["run", "tabo", "--model", "scripted", "-o", "unused"],
+])  # fmt: skip
+def test_an_unknown_game_suggests(command, capsys):
+    assert main(command) == 2
+    assert capsys.readouterr().err == f"playpen-eval {command[0]}: unknown game 'tabo'; did you mean 'taboo'?\n"
+
+
+def test_help_imports_nothing_heavy():
+    heavy = ["torch", "transformers", "inspect_ai", "lm_eval", "scipy", "numpy", "rich", "httpx", "hypothesis"]
+    code = f"""
+import sys
+import playpen_eval.cli
+try:
+    playpen_eval.cli.main(["--help"])
+except SystemExit as stop:
+    assert not stop.code
+print([name for name in {heavy!r} if name in sys.modules], "playpen_eval" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[] True"
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["list", "--json"], ["generate", "taboo", "-n", "60"]])
+def test_a_reader_that_goes_away(arguments):
+    shell = '"$@" | head -0; echo "${PIPESTATUS[0]}"'
+    for command in (["bash", "-c", shell.replace("head -0", "true"), "x"], ["bash", "-c", shell, "x"]):
+        # The sleep lets the reader go first.
+        command[2] = command[2].replace('"$@"', '(sleep 0.2; exec "$@")')
+        done = subprocess.run(
+            [*command, *COMMAND, *arguments], env=ENVIRONMENT, capture_output=True, text=True, check=True
+        )
+        assert done.stderr == ""
+        assert done.stdout in ("1\n", "0\n")
+
+
+# list
+
+
+def test_list_shows_every_game(capsys):
+    assert main(["list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    rows = {row["game"]: row for row in listed["games"]}
+    assert listed["broken"] == {}
+    game = load_game("taboo")
+    assert rows["taboo"] == {
+        "game": "taboo",
+        "version": game.version,
+        "summary": game.summary,
+        "roles": ["describer", "guesser"],
+        "learner": "guesser",
+        "held_out": False,
+        "experiments": ["high", "medium", "low"],
+        "splits": {split: len(load_instances(game, split).instances) for split in ("train", "validation", "test")},
+    }
+    assert main(["list"]) == 0
+    text = capsys.readouterr().out
+    for name in rows:
+        # A name is what one copies from here.
+        assert re.search(rf"(?<!\w){name}(?!\w)", text), f"{name} is not to be read in 80 columns"
+
+
+# generate
+
+
+def test_generate_prints_instances(capsys):
+    assert main(["generate", "taboo", "-n", "3", "--split", "test", "--experiment", "low", "--seed", "s"]) == 0
+    captured = capsys.readouterr()
+    rows = [json.loads(line) for line in captured.out.splitlines()]
+    assert [row["id"] for row in rows] == [f"taboo/{load_game('taboo').version}/test/low/s-{i}" for i in range(3)]
+    assert captured.err == ""
+    assert main(["generate", "taboo", "-n", "2"]) == 0
+    assert [json.loads(line)["experiment"] for line in capsys.readouterr().out.splitlines()] == [
+        *["high"] * 2, *["medium"] * 2, *["low"] * 2
+    ]  # fmt: skip
+
+
+def test_generate_writes_a_file_that_can_be_played(tmp_path, capsys):
+    path = tmp_path / "new" / "more.jsonl"
+    assert main(["generate", "taboo", "-n", "2", "--experiment", "high", "-o", str(path)]) == 0
+    assert capsys.readouterr().err == f"{path}: 2 instances\n"
+    run = ["run", "taboo", "--model", "scripted", "--instances", str(path), "-o", str(tmp_path / "out"), "--json"]
+    assert main(run) == 0
+    assert json.loads(capsys.readouterr().out)["games"]["taboo"]["n"] == 2
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--split", "tests"], "unknown split 'tests'; did you mean 'test'?"),
+    (["--experiment", "hihg"], "unknown experiment of taboo 'hihg'; did you mean 'high'?"),
+    (["-n", "0"], "-n must be at least 1, not 0"),
+    (["-o", "/dev/null/x.jsonl"], "cannot write /dev/null/x.jsonl"),
+])  # fmt: skip
+def test_generate_refuses(arguments, message, capsys):
+    assert main(["generate", "taboo", *arguments]) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.out == ""
+
+
+def test_generate_says_when_there_is_no_more(monkeypatch, capsys):
+    monkeypatch.setattr("playpen_eval.instances.ATTEMPTS", 200)
+    assert main(["generate", "wordle", "--split", "validation", "--experiment", "high", "-n", "9999"]) == 2
+    captured = capsys.readouterr()
+    assert re.search(r"validation/high has content for \d+ distinct instances, not 9999", captured.err)
+    assert captured.out == ""
+
+
+# play
+
+
+@pytest.fixture
+def typed(monkeypatch):
+    """Types lines, then leaves with Ctrl-D."""
+
+    def type_lines(*lines: str) -> None:
+        waiting = iter(lines)
+
+        def read(*_: object) -> str:
+            with contextlib.suppress(StopIteration):
+                return next(waiting)
+            raise EOFError
+
+        monkeypatch.setattr("builtins.input", read)
+
+    return type_lines
+
+
+def solution(*, last: bool = False) -> tuple[dict, list[str]]:
+    game = load_game("taboo")
+    instance = load_instances(game, "validation").instances[2]
+    return instance, game.solution(instance, last=last)
+
+
+def test_a_person_wins(typed, tmp_path, capsys):
+    instance, replies = solution(last=True)
+    typed(*(line for reply in replies for line in (*reply.split("\n"), "")))
+    saved = tmp_path / "saved.jsonl"
+    arguments = ["play", "taboo", "--role", "all", "--index", "2", "--save", str(saved)]
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "success, score 33.33: the word was found" in out
+    episode = Episode.from_json(json.loads(saved.read_text()), load_game("taboo"))
+    assert (episode.instance, episode.replies) == (instance, replies)
+    assert all(turn.text in out for turn in episode.turns)
+
+
+def test_a_person_plays_with_a_script(typed, capsys):
+    instance, replies = solution()
+    typed(replies[1], "")
+    assert main(["play", "taboo", "--index", "2"]) == 0
+    out = capsys.readouterr().out
+    assert "the describer answers" in out
+    assert "to the guesser (you)" in out
+    assert "success, score 100.00" in out
+    typed("[bold]no tag[/nothing]", "a second line", "")
+    assert main(["play", "taboo", "--role", "describer", "--index", "2"]) == 0
+    assert "aborted: the clue does not begin with CLUE:" in capsys.readouterr().out
+
+
+def test_leaving_a_game(typed, tmp_path, capsys):
+    typed("GUESS: half a")
+    assert main(["play", "taboo", "--save", str(tmp_path / "saved.jsonl")]) == 1
+    assert "left before the end" in capsys.readouterr().out
+    assert not (tmp_path / "saved.jsonl").exists()
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--role", "gueser"], "unknown role of taboo 'gueser'; did you mean 'guesser'?"),
+    (["--partner", "gpt"], "partner 'gpt' is no scripted player and needs --base-url"),
+    (["--partner", "scripted:x"], "unknown style of scripted player 'x'"),
+    (["--index", "-1"], "--index -1 is not in 0.."),
+    (["--instances", "validatoin"], "unknown instances 'validatoin'"),
+])  # fmt: skip
+def test_play_refuses(arguments, message, capsys):
+    assert main(["play", "taboo", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("key", "status"), [(b"\x04", 1), (b"\x03", 130)])
+def test_keys_of_a_terminal_leave_the_game(key, status):
+    here, there = pty.openpty()
+    child = subprocess.Popen(
+        [*COMMAND, "play", "taboo"],
+        env=ENVIRONMENT, stdin=there, stdout=there, stderr=there, start_new_session=True,
+        preexec_fn=lambda: __import__("fcntl").ioctl(0, __import__("termios").TIOCSCTTY, 0),
+    )  # fmt: skip
+    os.close(there)
+    shown = b""
+    while not shown.endswith(b"> "):
+        shown += os.read(here, 1000)
+    os.write(here, key)
+    try:
+        with contextlib.suppress(OSError):  # the end of a terminal
+            while part := os.read(here, 1000) if child.poll() is None else b"":
+                shown += part
+        assert child.wait(5) == status
+    finally:
+        child.kill()
+        child.wait()
+        os.close(here)
+    assert b"Traceback" not in shown
+
+
+# run, with scripted players
+
+
+def run(out: Path, *more: str) -> int:
+    return main(["run", "taboo", "--limit", "4", "-o", str(out), "--model", "scripted", "--json", *more])
+
+
+def rows(out: Path) -> list[dict]:
+    return [json.loads(line) for line in (out / "episodes.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize(("more", "counts"), [
+    ([], (4, 0)),
+    (["--model", "scripted:breaker"], (4, 4)),
+    (["--model", "scripted:breaker", "--partner", "scripted"], (4, 4)),
+    (["--partner", "scripted:breaker"], (0, 0)),
+    (["--partner", "scripted:breaker", "--role", "describer"], (0, 0)),
+])  # fmt: skip
+def test_who_sits_where(more, counts, tmp_path, capsys):
+    assert run(tmp_path / "out", *more) == 0
+    figures = json.loads(capsys.readouterr().out)["games"]["taboo"]
+    assert (figures["n"], figures["aborted"]) == counts
+    faulty = {row["outcome"]["faulty_role"] for row in rows(tmp_path / "out")}
+    breaker = next((i for i, word in enumerate(more) if word == "scripted:breaker"), None)
+    if breaker is None:
+        assert faulty == {None}
+    else:
+        learner = "describer" if "--role" in more else "guesser"
+        partner = "guesser" if "--role" in more else "describer"
+        alone = "--partner" not in more
+        assert faulty == {partner if alone or more[breaker - 1] == "--partner" else learner}
+
+
+@pytest.mark.parametrize(("name", "more"), [
+    ("model", ["--model", "scripted:breaker"]),
+    ("temperature", ["--temperature", "0.7"]),
+    ("max_tokens", ["--max-tokens", "9"]),
+    ("partner", ["--partner", "scripted"]),
+    ("games", ["--instances", "train"]),
+    ("experiment", ["--experiment", "low"]),
+])  # fmt: skip
+def test_other_settings_are_refused_by_name(name, more, tmp_path, capsys):
+    assert run(tmp_path / "out") == 0
+    before = rows(tmp_path / "out")
+    assert run(tmp_path / "out", *more) == 2
+    assert re.search(rf"holds another run: (games was .*; )?{name} was ", capsys.readouterr().err)
+    assert rows(tmp_path / "out") == before
+
+
+def test_two_runs_at_once_are_refused(tmp_path, capsys):
+    assert run(tmp_path / "out") == 0
+    held = RunFolder(tmp_path / "out", json.loads((tmp_path / "out" / "run.json").read_text()))
+    assert run(tmp_path / "out") == 2
+    assert "another process is writing to" in capsys.readouterr().err
+    held.close()
+    assert run(tmp_path / "out") == 0
+
+
+@pytest.mark.parametrize(("file", "text", "message"), [
+    ("", "a file", "cannot write to the output folder"),
+    ("episodes.jsonl/a-folder", "", "cannot write to the output folder"),
+    ("run.json", "[]", "run.json is broken"),
+    ("run.json", '{"format": 1, ', "run.json is broken"),
+    ("episodes.jsonl", "{}\n", "holds episodes.jsonl without a run.json"),
+])  # fmt: skip
+def test_a_folder_that_cannot_be_used(file, text, message, tmp_path, capsys):
+    path = tmp_path / "out" / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    assert run(tmp_path / "out") == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--limit", "0"], "--limit must be at least 1, not 0"),
+    (["--concurrency", "0"], "--concurrency must be at least 1, not 0"),
+    (["--all"], "name the games to play, or give --all"),
+    (["--model", "gpt"], "model 'gpt' needs --base-url"),
+    (["--role", "gueser"], "unknown role of taboo 'gueser'; did you mean 'guesser'?"),
+])  # fmt: skip
+def test_run_refuses(arguments, message, tmp_path, capsys):
+    assert run(tmp_path / "out", *arguments) == 2
+    assert message in capsys.readouterr().err
