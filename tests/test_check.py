@@ -256,9 +256,6 @@ def test_a_target_of_another_split_is_found(shipped):
         splits_share_no_content(game, SMALL)
 
 
-# The command line
-
-
 def test_checking_one_game(planted, capsys):
     assert main(["check", "taboo", "--replies", "50"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -54,9 +54,6 @@ def take(n: int, *args: str) -> list[dict]:
     return list(itertools.islice(generate(Letters(), *args), n))
 
 
-# Splits
-
-
 def test_the_split_of_content_never_changes():
     # Shipped instances, published results and other people's training sets rest on these.
     assert {key: split_of(key) for key in ("river", "stone", "apple")} == {
@@ -80,9 +77,6 @@ def test_streams_of_the_splits_share_no_key(monkeypatch):
     keys = {split: {i["letter"] for i in generate(Letters(), split, "low")} for split in SPLITS}
     assert sum(map(len, keys.values())) == len(set.union(*keys.values())) == 26
     assert all(split_of(key) == split for split in SPLITS for key in keys[split])
-
-
-# Streams
 
 
 def test_streams_are_reproducible():
@@ -127,9 +121,6 @@ def test_unknown_names_suggest(split, experiment, message):
         next(generate(Letters(), split, experiment))
 
 
-# Shipped sets
-
-
 def test_a_split_interleaves_its_experiments():
     rows = make_split(Letters(), "test")
     assert [row["experiment"] for row in rows] == ["low", "up"] * 3
@@ -152,9 +143,6 @@ def test_shipped_files_are_what_the_generator_makes(name, split):
     assert path is not None, "the split is generated again at every load"
     assert read_jsonl(path) == make_split(game, split)
     assert load_instances(game, split).instances == make_split(game, split)
-
-
-# Loading
 
 
 def test_a_set_has_a_name_and_a_digest():
@@ -221,9 +209,6 @@ def test_any_text_survives_a_file(tmp_path_factory, texts, ascii_only):
     path = tmp_path_factory.getbasetemp() / "any.jsonl"
     path.write_text("".join(json.dumps({"t": t}, ensure_ascii=ascii_only) + "\n" for t in texts), encoding="utf-8")
     assert read_jsonl(path) == [{"t": text} for text in texts]
-
-
-# clembench
 
 
 def checkout(root: Path, game: str = "letters", versions: tuple[str, ...] = ("2.0", "3.0"), deep: bool = False) -> Path:

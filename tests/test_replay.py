@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from playpen_eval import Episode, load_game, load_games, lockstep
+from playpen_eval.clembench import translate
 from playpen_eval.cli import main
 from playpen_eval.instances import load_instances
 from playpen_eval.players import scripted
@@ -34,8 +35,7 @@ def test_recorded_runs_give_the_recorded_scores(shared):
         assert row.messages == row.messages_equal > 0
     assert (result.differences, result.errors, result.failed) == ([], [], False)
     others = [row for row in result.games.values() if not row.available]
-    assert len(others) >= 10
-    assert all(row.episodes > 0 == row.equal == row.messages for row in others)
+    assert [row for row in others if row.episodes > 0 == row.equal == row.messages] == others != []
 
 
 @pytest.mark.parametrize("version", ["2.0", "3.0"])
@@ -51,13 +51,8 @@ def test_scripted_experts_finish_all_of_clembenchs_instances(shared, name, versi
 
 
 # A small recording of our own: three episodes of taboo, with the scores that the rules of clembench give.
-
-EXPERIMENT = {
-    "name": "exp",
-    "max_turns": 3,
-    "describer_initial_prompt": "Describe $TARGET_WORD$ but not with\n$REL_WORD$\nin $N$ tries.",
-    "guesser_initial_prompt": "Guess in $N$ tries.",
-}
+EXPERIMENT = {"name": "exp", "max_turns": 3, "guesser_initial_prompt": "Guess in $N$ tries."}
+EXPERIMENT["describer_initial_prompt"] = "Describe $TARGET_WORD$ but not with\n$REL_WORD$\nin $N$ tries."
 CARD = {"game_id": 0, "target_word": "winter", "related_word": ["cold", "snow", "dark"]}
 EPISODES = [
     ("success", ["CLUE: a season", "GUESS: spring", "CLUE: it freezes", "GUESS: winter"]),
@@ -76,11 +71,9 @@ def _interactions(replies: list[str]) -> dict[str, Any]:
     turns: list[list[dict[str, Any]]] = [[] for _ in replies[::2]]
     for index, reply in enumerate(replies):
         player = f"Player {index % 2 + 1}"
-        turns[index // 2] += [
-            {"from": "GM", "to": player, "action": {"type": "send message", "content": told[index]}},
-            {"from": player, "to": "GM", "action": {"type": "get message", "content": reply}},
-            {"from": "GM", "to": "GM", "action": {"type": "valid response", "content": "continue"}},
-        ]
+        events = [("GM", player, "send message", told[index]), (player, "GM", "get message", reply)]
+        for sender, to, kind, content in [*events, ("GM", "GM", "valid response", "continue")]:
+            turns[index // 2].append({"from": sender, "to": to, "action": {"type": kind, "content": content}})
     return {"meta": {"game_name": "taboo", "clem_version": "3.2.0"}, "turns": turns}
 
 
@@ -240,8 +233,7 @@ def test_a_broken_file_is_named_and_the_rest_is_processed(tmp_path, run, name, n
     files = recording() | {name: content}
     broken = write({name: text for name, text in files.items() if text is not None}, tmp_path / "broken")
     status, data, _, err = run(broken, write(recording(new=True), tmp_path / "good"))
-    assert status == 1
-    assert any(str(broken) in line and named in line for line in err.splitlines())
+    assert (status, any(str(broken) in line and named in line for line in err.splitlines())) == (1, True)
     assert counts(data)["equal"] == (6 if name == "results.csv" else 3 if name == EXP else 5)
     assert data["runs"][f"{tmp_path / 'good'}: MODEL"]["equal"] is True
 
@@ -274,10 +266,11 @@ def test_a_path_without_recordings_is_named(tmp_path, run, files):
         assert len(paths) == 1 or counts(data) == EQUAL
 
 
-def test_an_episode_without_scores_is_counted_as_unscored(tmp_path, run):
-    files = {name: content for name, content in recording().items() if name not in (f"{E2}/scores.json", "results.csv")}
-    status, data, _, err = run(write(files, tmp_path / "run"))
-    assert (status, err, counts(data)) == (0, "", EQUAL | {"equal": 2, "unscored": 1})
+def test_an_episode_without_scores_is_counted_as_unscored_and_another_message_as_not_equal(tmp_path, run):
+    files = changed(f"{E0}/interactions.json", "Describe winter", "Describe spring")
+    files = {name: text for name, text in files.items() if name not in (f"{E2}/scores.json", "results.csv")}
+    status, data, out, err = run(write(files, tmp_path / "run"))
+    assert (status, err, counts(data), "6 of 7" in out) == (0, "", EQUAL | {"equal": 2, "unscored": 1}, True)
     assert data["runs"]["MODEL-t0.0"] == {"clemscore": 25.0, "published": None, "equal": None}
 
 
@@ -285,10 +278,9 @@ def test_a_game_that_the_project_lacks_is_counted_and_named_in_full(tmp_path, ru
     name = "some_game_with_quite_a_long_name"
     files = recording() | {key.replace("taboo", name): content for key, content in recording().items()}
     status, data, out, err = run(write(files, tmp_path / "run"))
-    assert (status, err, counts(data)) == (0, "", EQUAL)
+    assert (status, err, counts(data), name in out) == (0, "", EQUAL, True)
     assert (counts(data, name), data["games"][name]["available"]) == (dict.fromkeys(EQUAL, 0) | {"episodes": 3}, False)
     assert data["runs"]["MODEL-t0.0"] == {"clemscore": None, "published": 16.67, "equal": None}
-    assert name in out
 
 
 @pytest.mark.parametrize("cell", [False, True])
@@ -297,3 +289,11 @@ def test_numbers_that_json_does_not_have_are_written_as_json(tmp_path, run, cell
     score = (f"{E0}/scores.json", '"Main Score": 50.0', '"Main Score": Infinity')
     status, data, _, _ = run(write(changed(*(results if cell else score)), tmp_path / "run"))
     assert (status, len(data["differences"])) == (1, 1)
+
+
+def test_the_rules_are_those_of_the_framework_that_recorded(tmp_path, run, monkeypatch):
+    used = []
+    monkeypatch.setattr("playpen_eval.replay.translate", lambda *args: used.append(args[3]) or translate(*args))
+    for version in ("2.5.1", "3.2.0", "3.4.2", "3.5.0", "3.10.1"):
+        run(write(changed(f"{E0}/interactions.json", "3.2.0", version), tmp_path / "run"))
+    assert used[::3] == ["2.0", "2.0", "2.0", "3.0", "3.0"]

@@ -44,13 +44,7 @@ def play(request: dict[str, Any]) -> str:
 
 
 class Server:
-    """A chat endpoint.
-
-    Attributes:
-        respond: Called with the request; returns text, (status, body), or None to hang up.
-        together: Nothing is answered before so many requests were open at once (or the client gave up waiting).
-        most_open: The most that were open at once.
-    """
+    """A chat endpoint; `respond` gives text, (status, body), or None to hang up."""
 
     def __init__(self):
         self.requests: list[dict[str, Any]] = []
@@ -80,6 +74,7 @@ class Server:
             self.open += 1
             self.most_open = max(self.most_open, self.open)
             self.changed.notify_all()
+            # Nothing is answered before so many requests were open at once.
             self.changed.wait_for(lambda: self.most_open >= self.together, timeout=5)
         try:
             answer = self.respond(request)
@@ -118,9 +113,8 @@ def _surroundings(tmp_path, monkeypatch):
     monkeypatch.setattr("playpen_eval.endpoint.wait_exponential_jitter", lambda **_: lambda state: 0)
 
 
-def run(out: Path, server: Server | None = None, *more: str, model: str = "m") -> int:
-    url = ["--base-url", server.url] if server else []
-    return main(["run", "chain", "--model", model, *url, "-o", str(out), *more])
+def run(out: Path, server: Server, *more: str) -> int:
+    return main(["run", "chain", "--model", "m", "--base-url", server.url, "-o", str(out), *more])
 
 
 def episodes(out: Path) -> dict[str, Any]:
@@ -131,18 +125,13 @@ def episodes(out: Path) -> dict[str, Any]:
     return found
 
 
-# The folder
-
-
 def test_a_run_plays_every_instance(tmp_path, server, capsys):
     assert run(tmp_path / "out", server, "--json") == 0
     figures = json.loads(capsys.readouterr().out)
     assert figures["games"]["chain"]["n"] == 6
     rows = episodes(tmp_path / "out")
-    assert list(sorted(rows)) == [f"chain/1/test/default/0-{index}" for index in range(6)]
-    for row in rows.values():
-        assert (row["game"], row["roles"]) == ("chain", ["first", "second"] * 2)
-        assert len(row["replies"]) == 4
+    assert sorted(rows) == [f"chain/1/test/default/0-{index}" for index in range(6)]
+    assert all(row["roles"] == ["first", "second"] * 2 and len(row["replies"]) == 4 for row in rows.values())
     assert len(server.requests) == 24
 
 
@@ -219,9 +208,6 @@ def test_a_half_written_line_is_played_again(tmp_path, server):
     assert run(tmp_path / "out", server) == 0
     assert len(server.requests) == 12
     assert episodes(tmp_path / "out") == whole
-
-
-# The endpoint
 
 
 @pytest.mark.parametrize("key", ["", "sk-secret"])

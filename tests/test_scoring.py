@@ -172,6 +172,7 @@ def test_games_are_rounded_before_they_are_averaged():
     third = 100 / 3
     assert clemscore({"a": (third, third)}) == ClemScore(11.11, 33.33, 33.33)
     assert clemscore({"a": (100.0, 0.006), "b": (100.0, 0.006), "c": (100.0, 0.0)}).quality == 0.01
+    assert clemscore({"a": (0.006, 1.0), "b": (0.006, 1.0), "c": (0.0, 1.0)}).played == 0.01
 
 
 @pytest.mark.parametrize(

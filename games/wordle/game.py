@@ -58,13 +58,14 @@ class Wordle(Game):
             reply = yield Ask("guesser", text)
             record.requests += 1
             said = rules.read("guesser", reply, "guess:")
+            if said.word in rules.words:
+                record.parsed += 1
+                return said
             if not rules.is_word(said.word):
                 raise Abort("guesser", "the guess is not a word of letters")
             if len(said.word) != LENGTH:
                 raise Abort("guesser", f"the guess has {len(said.word)} letters instead of {LENGTH}")
             record.parsed += 1
-            if said.word in rules.words:
-                return said
             text = rules.unknown()
         raise Abort("guesser", "too many words in a row that are not in the dictionary")
 

@@ -23,6 +23,14 @@ class Said(NamedTuple):
     word: str
 
 
+_BEFORE_FEEDBACK, _, _AFTER_FEEDBACK = PROMPTS["feedback"].partition("{feedback}")
+
+
+@functools.cache
+def _after_feedback(left: int) -> str:
+    return _AFTER_FEEDBACK.format(left=left)
+
+
 @functools.cache
 def _how_to_play(variant: str, rounds: int, retries: int) -> str:
     text = PROMPTS["guesser"].format(rounds=rounds, retries=retries)
@@ -56,7 +64,7 @@ class Rules:
 
     def feedback(self, guess: str, marks: str, left: int) -> str:
         """After a guess that counted."""
-        return PROMPTS["feedback"].format(feedback=show(guess, marks), left=left)
+        return f"{_BEFORE_FEEDBACK}{show(guess, marks)}{_after_feedback(left)}"
 
     def to_critic(self, round_: int, proposal: Said) -> str:
         """What the critic is asked."""
@@ -83,10 +91,10 @@ class Rules:
             Abort: The reply does not have the form.
         """
         explanation, _, rest = reply.strip().partition("\n")
-        tagged = [line for line in rest.splitlines() if line.lstrip()[: len(tag)].lower() == tag]
+        tagged = [line for line in map(str.lstrip, rest.split("\n")) if line[: len(tag)].lower() == tag]
         if explanation[:12].lower() != "explanation:" or len(tagged) != 1:
             raise Abort(role, NO_TWO_LINES.format(tag=tag))
-        return Said(explanation[12:], tagged[0].lstrip()[len(tag) :].strip(_AROUND).lower())
+        return Said(explanation[12:], tagged[0][len(tag) :].strip(_AROUND).lower())
 
     def is_word(self, word: str) -> bool:
         """Whether a reply's word consists of letters only."""
