@@ -1,4 +1,4 @@
-"""Reads instances from a clembench checkout, in its own layout (rules: clembench's clemgame.json and in/ folders)."""
+"""Reads instances from a clembench checkout, in its own layout."""
 
 from __future__ import annotations
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import tarfile
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -101,15 +101,19 @@ def read_recording(path: Path) -> Recording:
 def _read_tar(path: Path, errors: list[str]) -> dict[str, Callable[[], bytes]]:
     """The wanted files of an archive; of a truncated one, those before the break."""
     files: dict[str, Callable[[], bytes]] = {}
+    opened = open if path.suffix == ".tar" else gzip.open
     try:
-        with tarfile.open(path, "r|*") as archive:
+        with opened(path, "rb") as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
             for member in archive:
                 if member.isfile() and PurePosixPath(member.name).name in _WANTED:
                     handle = archive.extractfile(member)
                     assert handle is not None  # a regular file always has a handle
                     files[member.name.removeprefix("./")] = _constant(handle.read())
-    except (tarfile.TarError, EOFError, OSError, zlib.error) as error:
-        errors.append(f"{path}: the archive is broken or truncated ({error}); read {len(files)} files before that")
+            while stream.read(1 << 16):  # to the end: only there a truncated archive is noticed for certain
+                pass
+    except Exception as error:  # tarfile lets errors of all kinds through on broken bytes
+        why = str(error) or type(error).__name__
+        errors.append(f"{path}: the archive is broken or truncated ({why}); {len(files)} files read")
     return files
 
 
@@ -124,7 +128,7 @@ def _collect(root: Path, files: Mapping[str, Callable[[], bytes]], recording: Re
             if not isinstance(data, dict):
                 raise ValueError("not a JSON object")
             return data
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             recording.errors.append(f"{root}: {name}: {error}")
             return None
 
@@ -147,20 +151,21 @@ def _collect(root: Path, files: Mapping[str, Callable[[], bytes]], recording: Re
             experiments[above] = load(above)
         instance, interactions = load(str(folder / "instance.json")), load(name)
         scored = str(folder / "scores.json")
-        scores = load(scored) if scored in files else {}
+        scores = load(scored) if scored in files else None
         experiment = experiments[above]
-        if instance is None or interactions is None or scores is None or experiment is None:
+        if instance is None or interactions is None or experiment is None or (scored in files and scores is None):
             continue
         run, game = str(folder.parent.parent.parent), folder.parent.parent.name
-        recording.episodes.append(
-            RecordedEpisode(str(folder), run, game, experiment, instance, interactions, scores or None)
-        )
+        recording.episodes.append(RecordedEpisode(str(folder), run, game, experiment, instance, interactions, scores))
 
 
 def _read_results(label: str, path: PurePosixPath, read: Callable[[], bytes], recording: Recording) -> None:
     try:
-        rows = list(csv.DictReader(io.StringIO(read().decode("utf-8"))))
-        for row in rows:
-            recording.published[str(path.parent / row[""])] = {key: value for key, value in row.items() if key}
-    except (OSError, ValueError, KeyError, csv.Error) as error:
-        recording.errors.append(f"{label}: not a results.csv of clembench ({error!r})")
+        reader = csv.DictReader(io.StringIO(read().decode("utf-8")))
+        if not {"", "-, clemscore"} <= set(reader.fieldnames or ()):
+            raise ValueError("its header lacks the columns of models and clemscore")
+        for row in reader:
+            cells = {key: value for key, value in row.items() if key and isinstance(value, str)}
+            recording.published[str(path.parent / row[""])] = cells
+    except (OSError, ValueError, csv.Error) as error:
+        recording.errors.append(f"{label}: not a results.csv of clembench ({error})")

@@ -111,34 +111,34 @@ def _replay_episode(
     outcomes: list[Outcome],
 ) -> None:
     where = f"{label}: {recorded.path}"
-    # clembench's rules of April 2026 came with clemcore 3.5 and later.
-    version = rules or ("2.0" if recorded.clemcore < (3, 5) else "3.0")
     try:
+        # clembench's rules of April 2026 came with clemcore 3.5 and later.
+        version = rules or ("2.0" if recorded.clemcore < (3, 5) else "3.0")
         episode = Episode(game, translate(game, recorded.experiment, recorded.instance, version))
         problem = _feed(episode, recorded, row)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        # Recordings are other people's files; one that does not have their shape must not stop the rest.
+        outcome = episode.outcome
+        found: list[tuple[str, Any, Any]] = []
+        if problem or outcome is None:
+            found.append(("transcript", problem, None))
+        elif recorded.scores is not None:
+            found = list(_compare(outcome, recorded.scores))
+    except Exception as error:  # recordings are other people's files; one of another shape must not stop the rest
         row.different += 1
         result.errors.append(f"{where}: cannot be replayed ({type(error).__name__}: {error})")
         return
-    if problem or episode.outcome is None:
-        row.different += 1
-        difference = {"score": "transcript", "ours": problem, "recorded": None, "explained": None}
-        result.differences.append({"game": game.name, "episode": where} | difference)
-        return
-    if recorded.scores is None:
+    if recorded.scores is None and not found:
         row.unscored += 1
         return
-    outcomes.append(episode.outcome)
-    found = [
-        {"game": game.name, "episode": where, "score": name, "ours": ours, "recorded": theirs}
-        | {"explained": game.upstream_defects.get(name.rpartition("/")[2])}
-        for name, ours, theirs in _compare(episode.outcome, recorded.scores)
-    ]
-    result.differences += found
+    if outcome is not None:
+        outcomes.append(outcome)
+    explained = [game.upstream_defects.get(name.rpartition("/")[2]) for name, _, _ in found]
     row.equal += not found
-    row.explained += bool(found) and all(difference["explained"] for difference in found)
-    row.different += any(not difference["explained"] for difference in found)
+    row.explained += bool(found) and all(explained)
+    row.different += not all(explained)
+    result.differences += [
+        {"game": game.name, "episode": where, "score": name, "ours": ours, "recorded": theirs, "explained": why}
+        for (name, ours, theirs), why in zip(found, explained, strict=True)
+    ]
 
 
 def _feed(episode: Episode, recorded: RecordedEpisode, row: GameReplay) -> str | None:
@@ -177,7 +177,10 @@ def _compare(outcome: Outcome, scores: dict[str, Any]) -> Iterator[tuple[str, An
 
 
 def _jsonable(value: Any) -> Any:
-    return None if isinstance(value, float) and math.isnan(value) else value
+    """A recorded score as strict JSON: NaN, clembench's word for undefined, is None; what is no number is text."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else str(value)
+    return value if value is None or isinstance(value, int | float | str) else repr(value)
 
 
 def _same(ours: Any, theirs: Any) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playpen_eval.game import Outcome
@@ -74,6 +74,7 @@ def test_whose_fault_an_abort_is():
     assert not episode_score(Outcome.lose(), ["describer"]).partner_fault
 
 
+@settings(deadline=None)
 @given(st.lists(scores, max_size=30))
 def test_figures_stay_within_their_bounds(episodes):
     score = summarise(episodes, intervals=False)
@@ -85,6 +86,7 @@ def test_figures_stay_within_their_bounds(episodes):
         assert score.clemscore <= min(score.played, score.quality) + 1e-9
 
 
+@settings(deadline=None)
 @given(st.lists(scores, max_size=20), st.randoms(use_true_random=False))
 def test_the_order_of_episodes_does_not_matter(episodes, random):
     shuffled = random.sample(episodes, len(episodes))
@@ -99,6 +101,7 @@ def test_wilson_interval_against_published_values():
     assert score.played_interval == pytest.approx((49.016, 94.331), abs=0.001)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(0, 40))
 def test_wilson_interval_holds_the_share_and_is_symmetric(played, aborted):
     if played + aborted == 0:
@@ -119,6 +122,7 @@ def test_intervals_shrink_with_more_episodes():
         assert wide.low < narrow.low < narrow.high < wide.high
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=2, max_size=30))
 def test_bootstrap_interval_lies_within_the_data(values):
     interval = summarise([EpisodeScore("lose", value) for value in values]).quality_interval
@@ -197,12 +201,14 @@ def test_the_rounding_example_differs_from_pythons():
     assert clemscore({"a": (100.0, 99.265)}).clemscore == 99.26
 
 
+@settings(deadline=None)
 @given(st.floats(0, 100), st.integers(0, 4))
 def test_rounding_equals_numpys(value, digits):
     numpy = pytest.importorskip("numpy")
     assert round_half_even(value, digits) == float(numpy.round(value, digits))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=3), st.tuples(percentages, percentages), max_size=6))
 def test_aggregate_stays_within_its_bounds(games):
     total = clemscore(games)

@@ -13,7 +13,8 @@ from snowballstemmer.english_stemmer import EnglishStemmer
 
 _stemmer = EnglishStemmer()
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
-_SPELLED = re.compile(r"\b[a-z](?:[\W_]+[a-z]\b){2,}")
+_SPELLED = re.compile(r"(?<![a-z])[a-z](?:[\W_]+[a-z](?![a-z])){2,}")
+_EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201b": "'"})
 
@@ -35,10 +36,11 @@ def stem(word: str) -> str:
 
 def plain(text: str) -> str:
     """Lower case, compatibility forms resolved, invisible characters and accents removed, curly quotes straight."""
-    if text.isascii():
+    if text.isascii() and text.isprintable():
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.translate(_APOSTROPHES))
-    return "".join(c for c in decomposed if unicodedata.category(c) not in ("Cf", "Mn")).lower()
+    shown = [c for c in decomposed if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Mn")]
+    return "".join(shown).lower()
 
 
 def forbidden_word(clue: str, words: Iterable[str]) -> str | None:
@@ -50,18 +52,20 @@ def forbidden_word(clue: str, words: Iterable[str]) -> str | None:
     """
     text = plain(clue)
     said = _WORD.findall(text)
-    said += ["".join(re.findall(r"[a-z]", run)) for run in _SPELLED.findall(text)]
     stems = {stem(word) for word in said}
     tokens = "\n".join(said)
+    spelled = "\n".join([re.sub(r"[^a-z]", "", run) for run in _SPELLED.findall(text)])
     for word in words:
         bare = plain(word)
-        if stem(bare) in stems or (" " in bare and bare in text) or (len(bare) > 3 and bare in tokens):
+        if stem(bare) in stems or bare in spelled:
+            return word
+        if (len(bare) > 3 and bare in tokens) or (" " in bare and bare in text):
             return word
     return None
 
 
 def clembench_forbidden_word(clue: str, words: Iterable[str]) -> str | None:
-    """As clembench decides it (rules/clembench-training-games.md 3.1): equal stems of blank-separated pieces."""
+    """As clembench decides it (clembench of July 2025): equal stems of blank-separated pieces."""
     tokens = clue.strip().lower().translate(_NO_PUNCTUATION).split(" ")
     stems = {stem(token) for token in tokens if token not in STOP_WORDS}
     return next((word for word in words if stem(word) in stems), None)
@@ -69,7 +73,7 @@ def clembench_forbidden_word(clue: str, words: Iterable[str]) -> str | None:
 
 def guessed_word(text: str) -> str:
     """The word of a guess: without quotes, punctuation, case and a leading article."""
-    guess = " ".join(plain(text).split()).strip(string.punctuation + " ")
+    guess = _EDGES.sub("", " ".join(plain(text).split()))
     return guess.removeprefix("the ").removeprefix("an ").removeprefix("a ").removeprefix("to ")
 
 

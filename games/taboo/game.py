@@ -151,7 +151,7 @@ class _Rules:
 
 
 class _ClembenchRules(_Rules):
-    """clembench's rules, kept to the letter (rules/clembench-training-games.md 3.1); replies are relayed raw."""
+    """clembench's rules, kept to the letter (clembench of July 2025); replies are relayed raw."""
 
     # Upstream's scorer looks for events that are never logged, so both are always 0.
     extra_metrics = {"repetition_guesser": 0, "repetition_describer": 0}

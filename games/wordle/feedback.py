@@ -63,7 +63,7 @@ def closeness(marks: str) -> int:
 
 
 def strategy(rows: Sequence[tuple[str, str]], aborted: bool) -> list[int]:
-    """How each guess used the letters of the one before (rules/clembench-training-games.md 3.2).
+    """How each guess used the letters of the one before (clembench of July 2025).
 
     Args:
         rows: (guess, marks) in order.

@@ -157,7 +157,7 @@ class WordleWithCritic(WordleWithClue):
 
 @dataclass
 class _Record:
-    """What happened, and the numbers clembench makes of it (rules/clembench-training-games.md 3.2, 3.5)."""
+    """What happened, and the numbers clembench makes of it (clembench of July 2025)."""
 
     critic: bool
     requests: int = 0

@@ -102,7 +102,7 @@ class Rules:
 
 
 class ClembenchRules(Rules):
-    """clembench's rules to the letter (rules/clembench-training-games.md 3.2-3.5), its texts from its own files."""
+    """clembench's rules to the letter (clembench of July 2025), its texts from its own files."""
 
     def __init__(self, instance: Instance, variant: str):
         super().__init__(instance, variant)
