@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,10 +24,11 @@ def rules_name(version: str) -> str:
 
 def parse_source(source: str) -> tuple[Path, str | None]:
     """Splits `clembench:DIR[@vX.Y]` into the folder and the version, None for the newest."""
-    path, at, version = source.removeprefix("clembench:").rpartition("@")
-    if not at or "/" in version:
-        path, version = source.removeprefix("clembench:"), ""
-    return Path(path).expanduser(), version.removeprefix("v") or None
+    path = source.removeprefix("clembench:")
+    version = re.search(r"@v?(\d+(?:\.\d+)*)$", path)
+    if version:
+        path = path[: version.start()]
+    return Path(path).expanduser(), version[1] if version else None
 
 
 def read_json(path: Path) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
@@ -49,9 +50,13 @@ class Endpoint:
     def __post_init__(self) -> None:
         if not self.base_url.startswith(("http://", "https://")):
             raise UserError(f"base URL {self.base_url!r} does not begin with http:// or https://")
-        key = os.environ.get(API_KEY)
+        key = os.environ.get(API_KEY, "").strip()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._client = httpx.AsyncClient(base_url=self.base_url.rstrip("/") + "/", headers=headers)
+        try:
+            urlsplit(self.base_url).port  # noqa: B018 - it raises for a port that cannot be, httpx does not
+            self._client = httpx.AsyncClient(base_url=self.base_url.rstrip("/") + "/", headers=headers)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise UserError(f"base URL {self.base_url!r} is none: {error}") from None
 
     async def close(self) -> None:
         """Closes the connections."""

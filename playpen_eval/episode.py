@@ -132,9 +132,9 @@ class Episode:
             self._ask, self.outcome = None, stop.value
         except Abort as abort:
             self._ask, self.outcome = None, Outcome.aborted(abort.role, abort.reason)
-        else:
-            if self._ask.role not in self._chats:
-                raise ValueError(f"{self.game.name}: unknown role {self._ask.role!r}; it has {self.game.roles}")
+        role = self._ask.role if self._ask else self.outcome and self.outcome.faulty_role
+        if role is not None and role not in self._chats:
+            raise ValueError(f"{self.game.name}: unknown role {role!r}; it has {self.game.roles}")
 
     def copy(self) -> Episode:
         """An independent episode in the same state, made by replaying the replies."""
@@ -165,11 +165,16 @@ class Episode:
         for name, expected in (("format", FORMAT), ("game", game.name), ("version", game.version)):
             if data.get(name) != expected:
                 raise ValueError(f"the episode has {name} {data.get(name)!r}, expected {expected!r}")
-        episode = cls(game, data["instance"], data["replies"])
+        episode = cls(game, data["instance"])
+        for reply in data["replies"]:
+            if episode.outcome is not None:
+                break
+            episode.act(reply)
         outcome = episode.outcome.to_dict() if episode.outcome else None
-        if outcome != data["outcome"]:
+        if outcome != data["outcome"] or len(episode.turns) < len(data["replies"]):
+            played = f"{len(episode.turns)} of {len(data['replies'])} replies"
             raise ValueError(
-                f"{game.name}: the replies now lead to {outcome}, not to {data['outcome']}; "
+                f"{game.name}: after {played} the outcome is now {outcome}, not {data['outcome']}; "
                 "a rule was changed without raising the game's version"
             )
         return episode

@@ -100,6 +100,8 @@ class Outcome:
         if self.kind == "aborted":
             if self.score is not None or self.faulty_role is None:
                 raise ValueError("an aborted outcome has a faulty role and no score")
+        elif self.faulty_role is not None:
+            raise ValueError(f"only an aborted outcome has a faulty role, not a {self.kind}")
         elif self.score is None or not 0 <= self.score <= 1:
             raise ValueError(f"the score of a {self.kind} must lie in [0, 1], not {self.score!r}")
 

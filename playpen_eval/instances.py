@@ -139,7 +139,7 @@ def read_jsonl(path: Path) -> list[Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"cannot read {path}: {error}") from None
     rows = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # splitlines() also splits inside of JSON strings
         if line.strip():
             try:
                 rows.append(json.loads(line))
@@ -186,8 +186,14 @@ def load_instances(game: Game, source: str = "test", experiment: str | None = No
 
 
 def _check_file(game: Game, source: str, rows: list[Any]) -> None:
+    known: set[str] = set()
     for number, row in enumerate(rows, 1):
-        if not isinstance(row, dict) or not isinstance(row.get("id"), str) or "experiment" not in row:
-            raise UserError(f"{source}: row {number} is no instance (an object with id, experiment and content)")
+        if not isinstance(row, dict) or not all(
+            isinstance(row.get(name), str) for name in ("id", "experiment", "split")
+        ):
+            raise UserError(f"{source}: row {number} is no instance (an object with id, experiment, split and content)")
+        if row["id"] in known:
+            raise UserError(f"{source}: row {number} has the same id as an earlier one, {row['id']}")
+        known.add(row["id"])
         if not row["id"].startswith(f"{game.name}/{game.version}/"):
             raise UserError(f"{source}: row {number} ({row['id']}) is not of {game.name} version {game.version}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from playpen_eval.drivers import Generate
@@ -17,9 +16,21 @@ STYLES = ("expert", "breaker")
 MAX_TOKENS = 300
 """Tokens of one reply; with temperature 0 the setting of the recorded Playpen runs."""
 
-_END_TOKENS = re.compile(
-    r"(?:\s*(?:<\|(?:eot_id|end_of_text|im_end|end|endoftext|eom_id|return|END_OF_TURN_TOKEN)\|>|</s>|<eos>|"
-    r"<end_of_turn>|<turn\|>|<｜end▁of▁sentence｜>|\[EOS\]))+\s*\Z"
+_END_TOKENS = (
+    "<|eot_id|>",
+    "<|end_of_text|>",
+    "<|eom_id|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "<|end|>",
+    "<|return|>",
+    "<|END_OF_TURN_TOKEN|>",
+    "</s>",
+    "<eos>",
+    "<end_of_turn>",
+    "<turn|>",
+    "<｜end▁of▁sentence｜>",
+    "[EOS]",
 )
 
 
@@ -31,7 +42,10 @@ def clean_reply(text: str) -> str:
     """
     if not text.isascii():
         text = text.encode("utf-8", "replace").decode("utf-8")
-    return _END_TOKENS.sub("", text) if text[-1:] in ">] \n\t" else text
+    end = text.rstrip()
+    while token := next(filter(end.endswith, _END_TOKENS), None):
+        text = end = end[: -len(token)].rstrip()
+    return text
 
 
 def learner_roles(game: Game, partner: str, role: str | None = None) -> tuple[str, ...]:

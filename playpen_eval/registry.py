@@ -40,23 +40,26 @@ def _builtin() -> list[tuple[str, Path]]:
     return [(package.__name__, Path(path)) for path in package.__path__]
 
 
-def _outside() -> list[tuple[str, Path]]:
+def _outside(found: Found) -> list[tuple[str, Path]]:
     """Folders of games that are not ours, each under a package name of its own so that relative imports work."""
     paths = [Path(part).expanduser().resolve() for part in os.environ.get(ENV, "").split(os.pathsep) if part]
     for path in paths:
         if not path.is_dir():
             raise UserError(f"games folder {str(path)!r} does not exist (from --games-dir or {ENV})")
     for point in entry_points(group="playpen_eval.games"):
-        paths += [Path(part) for part in importlib.import_module(point.value).__path__]
-    found = []
+        try:
+            paths += [Path(part) for part in importlib.import_module(point.value).__path__]
+        except Exception as error:  # whatever a plugin raises must not take the other games down
+            found.broken[Path(point.value)] = f"entry point {point.name}: {type(error).__name__}: {error}"
+    packages = []
     for path in dict.fromkeys(paths):
         name = "playpen_eval_games_" + hashlib.sha256(str(path).encode()).hexdigest()[:12]
         if name not in sys.modules:
             package = types.ModuleType(name)
             package.__path__ = [str(path)]
             sys.modules[name] = package
-        found.append((name, path))
-    return found
+        packages.append((name, path))
+    return packages
 
 
 def _games_in(module: types.ModuleType) -> list[type[Game]]:
@@ -73,7 +76,7 @@ def _games_in(module: types.ModuleType) -> list[type[Game]]:
 @functools.lru_cache(maxsize=8)
 def _scan(_env: str) -> Found:
     found = Found()
-    for package, directory in _builtin() + _outside():
+    for package, directory in _builtin() + _outside(found):
         for path in sorted(directory.glob("*/game.py")):
             folder = path.parent
             try:
@@ -81,10 +84,12 @@ def _scan(_env: str) -> Found:
                 if not classes:
                     raise UserError("its game.py defines no subclass of Game with a name")
                 for game in classes:
+                    if not getattr(game, "roles", ()):
+                        raise UserError(f"the game {game.name!r} has no roles")
                     if game.name in found.games:
                         raise UserError(f"another folder already defines a game called {game.name!r}")
                     found.games[game.name] = game()
-            except Exception as error:  # whatever a plugin raises must not take the other games down
+            except (Exception, SystemExit) as error:  # as above
                 found.broken[folder] = f"{type(error).__name__}: {error}"
     return found
 

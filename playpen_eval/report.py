@@ -20,8 +20,10 @@ def figures(games: Mapping[str, GameScore]) -> dict[str, Any]:
 
 def table(games: Mapping[str, GameScore], title: str | None = None) -> Table:
     """Game figures and their aggregate as a table for the terminal."""
+    from rich.markup import escape
     from rich.table import Table
 
+    title = escape(title) if title else None
     # Without a box the table fits 80 columns, the long names of some games included.
     shown = Table(title=title, title_justify="left", box=None, pad_edge=False, caption=r"\[a, b]: 95% interval")
     shown.add_column("game", overflow="fold")

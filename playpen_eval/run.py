@@ -105,7 +105,9 @@ class RunFolder:
             return
         try:
             before = json.loads(manifest.read_text(encoding="utf-8"))
-        except ValueError as error:
+            if not isinstance(before, dict):
+                raise ValueError("not a JSON object")
+        except (OSError, ValueError) as error:
             raise UserError(f"{manifest} is broken ({error}); choose another --output") from None
         differing = [name for name in identity if before.get(name) != identity[name]]
         if differing:

@@ -199,7 +199,6 @@ def test_each_defect_fails_its_check_alone(name, planted, monkeypatch):
 
 def test_every_check_has_a_defect_that_it_finds():
     found = {check for fails in PLANTED.values() for check in fails.split()}
-    # The files and the engine are spoilt below.
     assert found | {"instances_come_from_the_generator", "observing_changes_nothing"} == {c.__name__ for c in CHECKS}
 
 

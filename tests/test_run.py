@@ -19,7 +19,6 @@ from playpen_eval.cli import main
 from playpen_eval.registry import ENV
 
 ROOT = Path(__file__).parent.parent
-KEY = "OPENAI_API_KEY"
 
 GAME = """
 from playpen_eval import Ask, Game, Outcome
@@ -109,7 +108,7 @@ def _surroundings(tmp_path, monkeypatch):
     (tmp_path / "games" / "chain").mkdir(parents=True)
     (tmp_path / "games" / "chain" / "game.py").write_text(GAME)
     monkeypatch.setenv(ENV, str(tmp_path / "games"))
-    monkeypatch.delenv(KEY, raising=False)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.setattr("playpen_eval.endpoint.wait_exponential_jitter", lambda **_: lambda state: 0)
 
 
@@ -212,7 +211,7 @@ def test_a_half_written_line_is_played_again(tmp_path, server):
 
 @pytest.mark.parametrize("key", ["", "sk-secret"])
 def test_what_a_request_holds(key, tmp_path, server, monkeypatch):
-    monkeypatch.setenv(KEY, key)
+    monkeypatch.setenv("OPENAI_API_KEY", key)
     assert run(tmp_path / "out", server, "--limit", "1", "--temperature", "0.5", "--max-tokens", "30") == 0
     row = next(iter(episodes(tmp_path / "out").values()))
     first = server.requests[0].pop("messages")
@@ -225,8 +224,7 @@ def test_what_a_request_holds(key, tmp_path, server, monkeypatch):
     ]
     assert [request["max_tokens"] for request in server.requests] == [30, 20, 20, 20]
     assert {headers["path"] for headers in server.headers} == {"/v1/chat/completions"}
-    expected = "Bearer sk-secret" if key else None
-    assert {headers.get("Authorization") for headers in server.headers} == {expected}
+    assert {headers.get("Authorization") for headers in server.headers} == {f"Bearer {key}" if key else None}
     assert not key or not any(key in path.read_text() for path in (tmp_path / "out").iterdir())
 
 

@@ -83,6 +83,6 @@ def state(episode: Episode) -> Any:
     observation = None
     if episode.outcome is None:
         seen = episode.observe()
-        observation = [seen.role, seen.messages, seen.max_tokens]
+        observation = [seen.role, [dict(message) for message in seen.messages], seen.max_tokens]
     turns = [[*turn[:4], dict(turn.reward)] for turn in episode.turns]
     return [turns, observation, episode.outcome.to_dict() if episode.outcome else None]

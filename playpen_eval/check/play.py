@@ -89,10 +89,10 @@ def any_reply_ends_or_continues(game: Game, budget: Budget) -> None:
         st.sampled_from(NASTY).map(lambda text: ("say", text)),
         st.just(("echo", "")),
         st.tuples(st.just("expert"), st.just("")),
-        st.tuples(st.sampled_from(["before", "after", "middle", "twice", "upper", "cut"]), st.text(max_size=20)),
+        st.tuples(st.sampled_from(["before", "after", "middle", "tag", "twice", "upper", "cut"]), st.text(max_size=20)),
     )
     instances = samples(game, budget.instances)
-    given = 0
+    given = sum(_play_hostile(game, instances[0], script) for text in NASTY for script in _scripts(game, text))
 
     def play(instance: Instance, script: list[tuple[str, str]]) -> None:
         nonlocal given
@@ -108,6 +108,12 @@ def any_reply_ends_or_continues(game: Game, budget: Budget) -> None:
         hypothesis.seed(budget.seed * 1000 + round_)(run)()
         ensure(given > before, "no reply could be given")
         round_ += 1
+
+
+def _scripts(game: Game, text: str) -> list[list[tuple[str, str]]]:
+    """The text as first, second, ... reply of otherwise good play, so that every role says it, alone or in form."""
+    turns = range(2 * len(game.roles))
+    return [[("expert", "")] * turn + [(kind, text)] for turn in turns for kind in ("say", "tag")]
 
 
 def _play_hostile(game: Game, instance: Instance, script: list[tuple[str, str]]) -> int:
@@ -137,6 +143,7 @@ def _hostile(episode: Episode, kind: str, text: str) -> str:
         "before": text + good,
         "after": good + text,
         "middle": good[:middle] + text + good[middle:],
+        "tag": good[: good.rfind(":") + 1] + " " + text,
         "twice": good + text + good,
         "upper": good.upper(),
         "cut": good[:middle],

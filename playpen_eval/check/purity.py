@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import contextlib
 import copy
+import datetime
 import io
 import json
 import os
@@ -13,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from unittest import mock
 
 from playpen_eval.check.common import Budget, ensure, reply_lists, samples, state
@@ -40,8 +41,8 @@ def observing_changes_nothing(game: Game, budget: Budget) -> None:
 def interleaved_episodes_do_not_meet(game: Game, budget: Budget) -> None:
     """Two episodes played in turns end as they do one after the other, and leave their instances alone."""
     instances = samples(game, budget.instances)
-    pairs = [(instance, list(replies)) for instance in instances for replies in reply_lists(game, instance)]
     kept = copy.deepcopy(instances)
+    pairs = [(instance, list(replies)) for instance in instances for replies in reply_lists(game, instance)]
     alone = [state(Episode(game, instance, replies)) for instance, replies in pairs]
     episodes = [Episode(game, instance) for instance, _ in pairs]
     for turn in range(max(len(replies) for _, replies in pairs)):
@@ -73,33 +74,44 @@ def touches_nothing_outside(game: Game, budget: Budget) -> None:
     """Playing reads no file, clock, network or global randomness."""
     instances = samples(game, budget.instances)
     pairs = [(instance, list(replies)) for instance in instances for replies in reply_lists(game, instance)]
-    before = random.getstate()
-    with _forbidden():
+    before = _global_randomness()
+    with _forbidden(game):
         for instance, replies in pairs:
-            Episode(game, instance, replies)
-    ensure(random.getstate() == before, "playing used the global random numbers")
+            state(Episode(game, instance, replies))  # metrics may be computed as late as here
+    ensure(_global_randomness() == before, "playing used the global random numbers")
+
+
+def _global_randomness() -> object:
+    numpy = sys.modules.get("numpy")
+    return random.getstate(), repr(numpy.random.get_state()) if numpy else None
 
 
 @contextlib.contextmanager
-def _forbidden() -> Iterator[None]:
-    def refuse(name: str):
+def _forbidden(game: Game) -> Iterator[None]:
+    """Makes files, processes, sockets and clocks raise, also where the game's modules imported them by name."""
+
+    def refuse(name: str) -> Callable[..., None]:
         def call(*args: object, **kwargs: object) -> None:
             raise PermissionError(f"a game called {name} while playing")
 
         return call
 
-    targets = [
-        (builtins, "open"),
-        (io, "open"),
-        (os, "open"),
-        (os, "urandom"),
-        (socket, "socket"),
-        (subprocess, "Popen"),
-        *((time, name) for name in ("time", "time_ns", "monotonic", "perf_counter", "sleep")),
-    ]
+    class Never(datetime.datetime):
+        now = utcnow = today = refuse("datetime.now")  # type: ignore[assignment]
+
+    outside = [(builtins, "open"), (io, "open"), (os, "open"), (os, "urandom"), (socket, "socket")]
+    outside += [(subprocess, "Popen"), *((time, name) for name in ("time", "time_ns", "monotonic", "sleep"))]
+    outside += [(time, "monotonic_ns"), (time, "perf_counter"), (time, "perf_counter_ns"), (datetime, "datetime")]
+    refused = {
+        id(getattr(module, name)): Never if name == "datetime" else refuse(f"{module.__name__}.{name}")
+        for module, name in outside
+    }
+    package = type(game).__module__.rpartition(".")[0] or type(game).__module__
+    own = [module for name, module in sys.modules.items() if f"{name}.".startswith(f"{package}.")]
+    by_name = [(module, name) for module in own for name, value in vars(module).items() if id(value) in refused]
     with contextlib.ExitStack() as stack:
-        for module, name in targets:
-            stack.enter_context(mock.patch.object(module, name, refuse(f"{module.__name__}.{name}")))
+        for module, name in [*outside, *by_name]:
+            stack.enter_context(mock.patch.object(module, name, refused[id(getattr(module, name))]))
         yield
 
 

@@ -26,7 +26,6 @@ def run(args: argparse.Namespace) -> int:
 
     from rich.console import Console
 
-    from playpen_eval.drivers import play_async
     from playpen_eval.endpoint import Endpoint
     from playpen_eval.episode import Episode, Observation
     from playpen_eval.errors import UserError
@@ -46,20 +45,24 @@ def run(args: argparse.Namespace) -> int:
     console = Console(highlight=False, soft_wrap=True)
     console.print("Finish a reply with an empty line; Ctrl-D leaves the game.", style="dim")
 
-    async def reply(observation: Observation) -> str:
+    def reply(observation: Observation, runner: asyncio.Runner) -> str:
         if observation.role in mine:
             console.rule(f"to the {observation.role} (you)")
             console.print(observation.messages[-1]["content"], markup=False)
-            return await asyncio.to_thread(_read, console)
+            return _read(console)
         console.rule(f"the {observation.role} answers")
-        return await endpoint.reply(observation) if endpoint else scripted_reply(observation, style or "expert")
+        return runner.run(endpoint.reply(observation)) if endpoint else scripted_reply(observation, style or "expert")
 
     episode = Episode(game, instances[args.index])
     try:
-        outcome = asyncio.run(play_async(episode, reply))
+        # Not play_async: while a person types nothing else has to run, and Ctrl-C must get through.
+        with asyncio.Runner() as runner:
+            while episode.outcome is None:
+                episode.act(reply(episode.observe(), runner))
     except EOFError:
         console.print("left before the end")
         return 1
+    outcome = episode.outcome
     console.rule()
     score = "" if outcome.score is None else f", score {100 * outcome.score:.2f}"
     console.print(f"{outcome.kind}{score}: {outcome.reason}", markup=False)
