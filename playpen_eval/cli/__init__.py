@@ -55,7 +55,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The environment carries the folders on to the harnesses and their worker processes.
         os.environ[ENV] = os.pathsep.join([*args.games_dir, *filter(None, [os.environ.get(ENV)])])
     try:
-        return args.run(args)
+        status = args.run(args)
+        sys.stdout.flush()  # here, where a reader that went away can still be handled
+        return status
     except UserError as error:
         print(f"playpen-eval {args.command}: {error}", file=sys.stderr)
         return 2
