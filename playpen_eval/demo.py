@@ -65,6 +65,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=6, help="instances per game for the local model")
     args = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
 
     from inspect_ai import eval
     from inspect_ai.log import EvalLog

@@ -135,6 +135,8 @@ class Episode:
         role = self._ask.role if self._ask else self.outcome and self.outcome.faulty_role
         if role is not None and role not in self._chats:
             raise ValueError(f"{self.game.name}: unknown role {role!r}; it has {self.game.roles}")
+        if self._ask is not None and self._ask.preface:
+            self._chats[self._ask.role].extend(self._ask.preface)
 
     def copy(self) -> Episode:
         """An independent episode in the same state, made by replaying the replies."""

@@ -63,6 +63,7 @@ class Ask(NamedTuple):
         remember: False if the exchange disappears from the role's history once it is answered.
         max_tokens: Upper limit for this reply, beside the limit of the run.
         reward: Per-turn credit by role for what happened since the previous ask.
+        preface: Exchanges (text, reply) that enter the role's history first, as if they had happened.
     """
 
     role: str
@@ -70,6 +71,7 @@ class Ask(NamedTuple):
     remember: bool = True
     max_tokens: int | None = None
     reward: Mapping[str, float] = NO_REWARD
+    preface: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

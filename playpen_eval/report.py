@@ -25,9 +25,15 @@ def table(games: Mapping[str, GameScore], title: str | None = None) -> Table:
 
     title = escape(title) if title else None
     # Without a box the table fits 80 columns, the long names of some games included.
-    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, caption=r"\[a, b]: 95% interval")
+    shown = Table(
+        title=title,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        caption=r"\[a, b]: 95% interval; W/L/A: won, lost, aborted",
+    )
     shown.add_column("game", overflow="fold")
-    for heading, width in (("n", 3), ("played %", 15), ("quality", 15), ("won/lost/abort", 14), ("clemscore", 9)):
+    for heading, width in (("n", 3), ("played %", 15), ("quality", 15), ("W/L/A", 7), ("clemscore", 9)):
         shown.add_column(heading, justify="right", no_wrap=True, min_width=width)
     for name, score in games.items():
         left_out = f" +{score.partner_aborted} by partner" if score.partner_aborted else ""

@@ -287,3 +287,25 @@ class Shorter(Parley):
 def test_json_that_ends_differently_now_is_refused(script):
     with pytest.raises(ValueError, match="rule was changed without raising the game's version"):
         Episode.from_json(parley(*script).to_json(), Shorter())
+
+
+def test_a_preface_is_history_that_nobody_was_asked_for() -> None:
+    class Prefaced(Game):
+        """Begins with an exchange that did not happen."""
+
+        name = "prefaced"
+        roles = ("one", "two")
+
+        def play(self, instance):
+            yield Ask("one", "first", preface=(("a rule", "understood"),))
+            yield Ask("one", "second")
+            yield Ask("two", "third")
+            return Outcome.success()
+
+    episode = Episode(Prefaced(), {})
+    assert [m["content"] for m in episode.observe().messages] == ["a rule", "understood", "first"]
+    episode.act("reply")
+    assert [m["content"] for m in episode.observe().messages] == ["a rule", "understood", "first", "reply", "second"]
+    episode.act("reply")
+    assert [m["content"] for m in episode.observe().messages] == ["third"]
+    assert episode.replies == ["reply", "reply"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+from collections.abc import Sequence
 from typing import Any
 
 from inspect_ai.model import (
@@ -11,6 +12,7 @@ from inspect_ai.model import (
     ChatMessageUser,
     GenerateConfig,
     Model,
+    ModelOutput,
     get_model,
     model_roles,
 )
@@ -41,14 +43,20 @@ is written twice; `outcome` is null if a limit of Inspect ended the sample first
 """
 
 
-def chat(messages: list[Message]) -> list[ChatMessage]:
-    """Our messages as Inspect's."""
-    return [
-        ChatMessageUser(content=message["content"])
-        if message["role"] == "user"
-        else ChatMessageAssistant(content=message["content"])
-        for message in messages
-    ]
+def chat(messages: list[Message], before: Sequence[ChatMessage] = ()) -> list[ChatMessage]:
+    """Our messages as Inspect's.
+
+    Args:
+        messages: A chat.
+        before: An earlier state of it. What is the same stays the same object: it keeps its id, and logs hold it once.
+    """
+    kept = 0
+    for message, known in zip(messages, before):
+        if message["content"] != known.content or message["role"] != known.role:
+            break
+        kept += 1
+    kinds = {"user": ChatMessageUser, "assistant": ChatMessageAssistant}
+    return [*before[:kept], *(kinds[message["role"]](content=message["content"]) for message in messages[kept:])]
 
 
 def partner_model(partner: str) -> Model | None:
@@ -88,15 +96,20 @@ def dialogue_game(
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         learner, other = get_model(), partner_model(partner)
         episode = Episode(played, by_id[str(state.sample_id)])
+        chats: dict[str, list[ChatMessage]] = {}
 
         async def reply(observation: Observation) -> str:
-            if observation.role in roles:
-                state.output = await _generate(learner, observation, GenerateConfig())
-                return clean_reply(state.output.completion)
-            if style is not None:
+            messages = chats[observation.role] = chat(observation.messages, chats.get(observation.role, ()))
+            if observation.role not in roles and style is not None:
                 return scripted_reply(observation, style)
-            assert other is not None  # learner_roles leaves a role over only beside a partner
-            return clean_reply((await _generate(other, observation, PARTNER_DEFAULTS)).completion)
+            if observation.role in roles:
+                output = state.output = await _generate(learner, observation, messages, GenerateConfig())
+            else:
+                assert other is not None  # learner_roles leaves a role over only beside a partner
+                output = await _generate(other, observation, messages, PARTNER_DEFAULTS)
+            if output.choices:
+                messages.append(output.message)
+            return clean_reply(output.completion)
 
         async def reply_in_span(observation: Observation) -> str:
             async with span(observation.role, type="agent"):
@@ -107,20 +120,22 @@ def dialogue_game(
         finally:
             # A limit of Inspect raises through here; what was played so far is kept and scored.
             state.store.set(RECORD, _record(played, roles, episode))
-            state.messages = _learner_chat(episode, roles[0])
+            state.messages = chat(_learner_chat(episode, roles[0]), chats.get(roles[0], ()))
         return state
 
     return solve
 
 
-async def _generate(model: Model, observation: Observation, defaults: GenerateConfig):
+async def _generate(
+    model: Model, observation: Observation, messages: list[ChatMessage], defaults: GenerateConfig
+) -> ModelOutput:
     config = defaults.merge(model.config) if defaults.max_tokens else defaults
     if observation.max_tokens is not None:
         limit = min(observation.max_tokens, config.max_tokens or MAX_TOKENS)
         config = config.merge(GenerateConfig(max_tokens=limit))
     token = current_observation.set(observation)
     try:
-        return await model.generate(chat(observation.messages), config=config)
+        return await model.generate(messages, config=config)
     finally:
         current_observation.reset(token)
 
@@ -137,10 +152,10 @@ def _record(game: Game, roles: tuple[str, ...], episode: Episode) -> dict[str, A
     }
 
 
-def _learner_chat(episode: Episode, role: str) -> list[ChatMessage]:
+def _learner_chat(episode: Episode, role: str) -> list[Message]:
     messages: list[Message] = []
     for turn in episode.turns:
         if turn.role == role and turn.remember:
             messages.append({"role": "user", "content": turn.text})
             messages.append({"role": "assistant", "content": turn.reply})
-    return chat(messages)
+    return messages
