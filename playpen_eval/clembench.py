@@ -52,6 +52,12 @@ def _as_number(version: str) -> tuple[int, ...]:
     return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))
 
 
+def _version(stem: str) -> str:
+    """The version in a file name: instances_v2.0_en and instances_v2 are both of 2.0."""
+    version = stem.rpartition("_v")[2].removesuffix("_en")
+    return version if "." in version else f"{version}.0"
+
+
 def instance_file(root: Path, game: str, version: str | None) -> tuple[Path, str]:
     """The instance file of a game and its version.
 
@@ -69,7 +75,7 @@ def instance_file(root: Path, game: str, version: str | None) -> tuple[Path, str
         if spec.get("game_name") != game:
             continue
         stem = spec.get("instances", "instances")
-        files = {path.stem.rpartition("_v")[2]: path for path in (folder / "in").glob(f"{stem}_v*.json")}
+        files = {_version(path.stem): path for path in (folder / "in").glob(f"{stem}_v*.json")}
         plain = folder / "in" / f"{stem}.json"
         if plain.is_file() and spec.get("benchmark"):
             files.setdefault(max(spec["benchmark"], key=_as_number), plain)
@@ -93,7 +99,7 @@ def load_checkout(game: Game, source: str) -> tuple[str, list[Instance]]:
     data = read_json(path)
     try:
         rows = [
-            translate(game, experiment, instance, version)
+            translate(game, {**experiment, "folder": str(path.parent.parent)}, instance, version)
             for experiment in data["experiments"]
             for instance in experiment["game_instances"]
         ]

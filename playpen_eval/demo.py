@@ -74,17 +74,14 @@ def main() -> None:
 
     from playpen_eval.inspect import game_scores
     from playpen_eval.registry import load_games
-    from playpen_eval.report import table
+    from playpen_eval.report import show, table
 
     console = Console()
     tasks = [f"playpen/{name}" for name in load_games()]
 
-    def evaluate(title: str, model: Model | str, limit: int | None) -> None:
+    def evaluate(title: str, model: Model | str, options: str, limit: int | None) -> None:
         console.print(f"\n[bold]{title}[/bold]")
-        shown = model if isinstance(model, str) else "hf/out/demo/model"
-        console.print(
-            f"inspect eval {' '.join(tasks)} --model {shown}" + (f" --limit {limit}" if limit else ""), soft_wrap=True
-        )
+        console.print(f"inspect eval {' '.join(tasks)} --model {model} {options}", soft_wrap=True, markup=False)
         logs: list[EvalLog] = eval(
             tasks,
             model=model,
@@ -97,13 +94,14 @@ def main() -> None:
         failed = [log for log in logs if log.status != "success"]
         if failed:
             raise SystemExit(f"{failed[0].eval.task} failed: {failed[0].error}")
-        console.print(table({str(log.eval.metadata["game"]): game_scores(log) for log in logs if log.eval.metadata}))
+        show(table({str(log.eval.metadata["game"]): game_scores(log) for log in logs if log.eval.metadata}))
 
-    evaluate("Scripted players, all test instances", "playpen-scripted/expert", None)
+    evaluate("Scripted players, all test instances", "playpen-scripted/best", "", None)
     path = make_tiny_model(args.output / "model")
     tiny = get_model(f"hf/{path}", do_sample=False, device="cpu")
-    evaluate("A local model with random weights", tiny, args.limit)
-    console.print(f"\nTo look at every episode: inspect view --log-dir {args.output / 'logs'}")
+    options = f"-M do_sample=false -M device=cpu --limit {args.limit}"
+    evaluate("A local model with random weights", tiny, options, args.limit)
+    console.print(f"\nTo look at every episode: .venv/bin/inspect view --log-dir {args.output / 'logs'}")
 
 
 if __name__ == "__main__":

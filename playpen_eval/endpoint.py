@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,13 @@ API_KEY = "OPENAI_API_KEY"
 
 class EndpointError(UserError):
     """The endpoint gave no usable answer. It is never the model's fault and never ends an episode."""
+
+
+class ContextFullError(EndpointError):
+    """The chat no longer fits into the model; that is the model's limit and ends the episode."""
+
+
+_CONTEXT = re.compile(r"context[ _](length|window|size)|maximum context", re.IGNORECASE)
 
 
 class _Transient(EndpointError):
@@ -90,10 +98,12 @@ class Endpoint:
         url = f"{self.base_url.rstrip('/')}/chat/completions"
         try:
             response = await self._client.post("chat/completions", json=request, timeout=self.timeout)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise _Transient(f"{url} cannot be reached: {type(error).__name__}: {error}") from None
         if response.status_code == 429 or response.status_code >= 500:
             raise _Transient(f"{url} answered {response.status_code}: {response.text[:200]}")
+        if response.status_code == 400 and _CONTEXT.search(response.text):
+            raise ContextFullError(f"{url}: the context of {self.model} is full")
         if response.status_code != 200:
             raise EndpointError(f"{url} answered {response.status_code}: {response.text[:200]}")
         try:

@@ -87,6 +87,14 @@ class Episode:
         """All replies so far, in order."""
         return [turn.reply for turn in self.turns]
 
+    def history(self, role: str) -> list[Message]:
+        """The chat that a role remembers: everything answered and not forgotten. A fresh copy."""
+        messages: list[Message] = []
+        for text, reply in self._chats[role]:
+            messages.append({"role": "user", "content": text})
+            messages.append({"role": "assistant", "content": reply})
+        return messages
+
     def observe(self) -> Observation:
         """What the role to move is told. Pure: calling it changes nothing.
 
@@ -96,10 +104,7 @@ class Episode:
         ask = self._ask
         if ask is None:
             raise RuntimeError("the episode is over, nobody is to move")
-        messages: list[Message] = []
-        for text, reply in self._chats[ask.role]:
-            messages.append({"role": "user", "content": text})
-            messages.append({"role": "assistant", "content": reply})
+        messages = self.history(ask.role)
         messages.append({"role": "user", "content": ask.text})
         view = self._views.get(ask.role)
         if view is None:

@@ -50,6 +50,9 @@ class Deferred(Mapping[str, Any]):
     def __repr__(self) -> str:
         return repr(dict(self))
 
+    def __reduce__(self) -> tuple[type[dict[str, Any]], tuple[dict[str, Any]]]:
+        return dict, (dict(self),)
+
 
 NO_REWARD: Mapping[str, float] = MappingProxyType({})
 
@@ -195,7 +198,7 @@ class Game:
 
     def key(self, instance: Instance) -> Any:
         """What two splits must not share (a target word, a board), as JSON; by default the whole content."""
-        return {name: value for name, value in instance.items() if name not in ("id", "experiment", "split")}
+        return content(instance)
 
     def scripted(self, role: str, view: View, style: str) -> ScriptedPlayer:
         """A program that plays a role knowing only what the role is told.
@@ -203,7 +206,7 @@ class Game:
         Args:
             role: One of `roles`.
             view: The instance's fields that are visible to the role.
-            style: `expert` plays to win; `breaker` breaks the protocol at once.
+            style: `best` plays to win; `breaker` breaks the protocol at once.
         """
         raise NotImplementedError(f"{type(self).__name__} has no scripted players")
 
@@ -215,7 +218,8 @@ class Game:
         """Translates clembench's own data; the instance then plays by clembench's rules.
 
         Args:
-            experiment: The experiment object without its instances.
+            experiment: The experiment object without its instances; `folder` is the game's folder in the checkout,
+                if the data come from one.
             instance: The instance object.
             version: clembench version such as "2.0".
         """
@@ -229,6 +233,11 @@ class Game:
     def summary(self) -> str:
         """The first line of the class's docstring."""
         return (type(self).__doc__ or "").strip().partition("\n")[0]
+
+
+def content(instance: Instance) -> Instance:
+    """The fields of the game alone, without those of the engine."""
+    return {name: value for name, value in instance.items() if name not in ("id", "experiment", "split")}
 
 
 def words_in(texts: Mapping[str, str]) -> frozenset[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from playpen_eval.episode import Episode
 from playpen_eval.errors import UserError, unknown
 from playpen_eval.game import Game, Instance
 
@@ -45,11 +46,6 @@ def canonical(data: Any) -> str:
 def digest(data: Any) -> str:
     """SHA-256 of JSON data."""
     return hashlib.sha256(canonical(data).encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def content(instance: Instance) -> Instance:
-    """The fields of the game alone."""
-    return {name: value for name, value in instance.items() if name not in ("id", "experiment", "split")}
 
 
 def split_of(key: Any) -> str:
@@ -197,3 +193,7 @@ def _check_file(game: Game, source: str, rows: list[Any]) -> None:
         known.add(row["id"])
         if not row["id"].startswith(f"{game.name}/{game.version}/"):
             raise UserError(f"{source}: row {number} ({row['id']}) is not of {game.name} version {game.version}")
+        try:
+            Episode(game, row)
+        except Exception as error:  # whatever a game makes of fields that it does not know
+            raise UserError(f"{source}: {game.name} cannot begin row {number} ({row['id']}): {error!r}") from None

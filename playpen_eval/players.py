@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from playpen_eval.drivers import Generate
 from playpen_eval.episode import Observation
-from playpen_eval.errors import unknown
+from playpen_eval.errors import UserError, unknown
 from playpen_eval.game import Game
 
 SELF = "self"
 """Partner: the learner plays every role against itself, Playpen's protocol and the default."""
 
-STYLES = ("expert", "breaker")
+STYLES = ("best", "breaker")
 MAX_TOKENS = 300
 """Tokens of one reply; with temperature 0 the setting of the recorded Playpen runs."""
 
@@ -57,10 +57,12 @@ def learner_roles(game: Game, partner: str, role: str | None = None) -> tuple[st
         role: The learner's role beside a partner; by default the game's own choice.
 
     Raises:
-        UserError: The game has no such role.
+        UserError: The game has no such role, or nobody takes the other ones.
     """
     if role is not None and role not in game.roles:
         raise unknown(f"role of {game.name}", role, game.roles)
+    if role is not None and partner == SELF and len(game.roles) > 1:
+        raise UserError(f"role {role!r} of {game.name} needs a partner in the other roles: scripted, or a model")
     return game.roles if partner == SELF else (role or game.learner,)
 
 
@@ -83,7 +85,7 @@ def scripted_reply(observation: Observation, style: str) -> str:
     return observation.game.scripted(observation.role, observation.view, style)(observation.messages)
 
 
-def scripted(style: str = "expert") -> Generate:
+def scripted(style: str = "best") -> Generate:
     """A player for `lockstep` that answers by script."""
 
     def generate(observations: Sequence[Observation]) -> list[str]:

@@ -46,10 +46,17 @@ class RecordedEpisode:
         return tuple(int(part) for part in version.split(".") if part.isdigit())
 
     def replies(self) -> Iterator[tuple[str, str, str]]:
-        """What players said, in order: (player, what it had been told since its last reply, reply)."""
+        """What players said, in order: (player, what it had been told since its last reply, reply).
+
+        Left out are players that are upstream's own code, and exchanges that are only in a player's history.
+        """
+        players = self.interactions.get("players", {})
+        programs = {name for name, player in players.items() if player.get("model_name") == "programmatic"}
         heard: dict[str, list[str]] = {}
         for event in (event for turn in self.interactions["turns"] for event in turn):
             action, kind = event["action"], event["action"]["type"]
+            if action.get("label") == "pseudo" or programs & {event["from"], event["to"]} - {"GM"}:
+                continue
             if kind == "send message":
                 heard.setdefault(event["to"], []).append(action["content"])
             elif kind == "get message":
@@ -167,5 +174,5 @@ def _read_results(label: str, path: PurePosixPath, read: Callable[[], bytes], re
         for row in reader:
             cells = {key: value for key, value in row.items() if key and isinstance(value, str)}
             recording.published[str(path.parent / row[""])] = cells
-    except (OSError, ValueError, csv.Error) as error:
+    except (OSError, ValueError, TypeError, csv.Error) as error:
         recording.errors.append(f"{label}: not a results.csv of clembench ({error})")

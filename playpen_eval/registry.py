@@ -40,9 +40,14 @@ def _builtin() -> list[tuple[str, Path]]:
     return [(package.__name__, Path(path)) for path in package.__path__]
 
 
+def named_folders() -> list[Path]:
+    """The folders that the environment variable names."""
+    return [Path(part).expanduser().resolve() for part in os.environ.get(ENV, "").split(os.pathsep) if part]
+
+
 def _outside(found: Found) -> list[tuple[str, Path]]:
     """Folders of games that are not ours, each under a package name of its own so that relative imports work."""
-    paths = [Path(part).expanduser().resolve() for part in os.environ.get(ENV, "").split(os.pathsep) if part]
+    paths = named_folders()
     for path in paths:
         if not path.is_dir():
             raise UserError(f"games folder {str(path)!r} does not exist (from --games-dir or {ENV})")
@@ -53,7 +58,7 @@ def _outside(found: Found) -> list[tuple[str, Path]]:
             found.broken[Path(point.value)] = f"entry point {point.name}: {type(error).__name__}: {error}"
     packages = []
     for path in dict.fromkeys(paths):
-        name = "playpen_eval_games_" + hashlib.sha256(str(path).encode()).hexdigest()[:12]
+        name = "playpen_eval_games_" + hashlib.sha256(os.fsencode(path)).hexdigest()[:12]
         if name not in sys.modules:
             package = types.ModuleType(name)
             package.__path__ = [str(path)]
@@ -114,17 +119,17 @@ def load_game(name: str) -> Game:
     raise unknown("game", name, found.games)
 
 
-def load_games(names: str | None = None) -> dict[str, Game]:
-    """Several games.
+def load_games(*names: str) -> dict[str, Game]:
+    """Several games by name, or every game.
 
     Args:
-        names: Comma-separated names; None or "all" for every game.
+        *names: The games; none for all.
 
     Raises:
-        UserError: An unknown name, or a broken folder among all games.
+        UserError: An unknown name; or a folder is broken, whose games would be missing without a word among all.
     """
-    if names is not None and names != "all":
-        return {name: load_game(name) for name in names.split(",") if name}
+    if names:
+        return {name: load_game(name) for name in names}
     found = scan()
     if found.broken:
         lines = [f"\n  {folder}: {why}" for folder, why in found.broken.items()]

@@ -24,7 +24,6 @@ def table(games: Mapping[str, GameScore], title: str | None = None) -> Table:
     from rich.table import Table
 
     title = escape(title) if title else None
-    # Without a box the table fits 80 columns, the long names of some games included.
     shown = Table(
         title=title,
         title_justify="left",
@@ -32,7 +31,7 @@ def table(games: Mapping[str, GameScore], title: str | None = None) -> Table:
         pad_edge=False,
         caption=r"\[a, b]: 95% interval; W/L/A: won, lost, aborted",
     )
-    shown.add_column("game", overflow="fold")
+    shown.add_column("game", no_wrap=True)
     for heading, width in (("n", 3), ("played %", 15), ("quality", 15), ("W/L/A", 7), ("clemscore", 9)):
         shown.add_column(heading, justify="right", no_wrap=True, min_width=width)
     for name, score in games.items():
@@ -54,6 +53,15 @@ def table(games: Mapping[str, GameScore], title: str | None = None) -> Table:
             "all", n, _number(total.played), _number(total.quality), counts, _number(total.clemscore, digits=2)
         )
     return shown
+
+
+def show(shown: Table) -> None:
+    """Prints a table whole: a narrow terminal wraps lines, but never loses a column or a digit."""
+    from rich.console import Console
+
+    console = Console()
+    width = console.measure(shown).maximum
+    console.print(shown, width=max(console.width, width), crop=False, soft_wrap=console.width < width)
 
 
 def _number(value: float | None, interval: Interval | None = None, digits: int = 1) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from playpen_eval.drivers import play_async
+from playpen_eval.endpoint import ContextFullError
 from playpen_eval.episode import Episode, Observation
 from playpen_eval.errors import UserError
 from playpen_eval.game import Game, Instance, Outcome
@@ -25,6 +26,7 @@ from playpen_eval.provenance import provenance
 from playpen_eval.scoring import GameScore, episode_score, summarise
 
 FORMAT = 1
+CONTEXT_FULL = "the context of the model is full"
 Reply = Callable[[Observation], Awaitable[str]]
 
 
@@ -121,7 +123,11 @@ class RunFolder:
         whole = content.rfind(b"\n") + 1
         if whole < len(content):
             os.truncate(path, whole)
-        return read_jsonl(path)
+        records = read_jsonl(path)
+        for number, record in enumerate(records, 1):
+            if not isinstance(record, dict) or not {"id", "replies", "outcome"} <= record.keys():
+                raise UserError(f"{path}:{number} is no episode; remove the line or choose another --output")
+        return records
 
     def add(self, record: dict[str, Any]) -> None:
         """Writes one finished episode through to the file."""
@@ -132,6 +138,27 @@ class RunFolder:
     def close(self) -> None:
         """Releases the folder."""
         self._lines.close()
+
+    def verify(self, jobs: Sequence[Job]) -> None:
+        """Replays what the folder holds, so that results of changed code never mix with new ones.
+
+        Raises:
+            UserError: An episode would end differently now.
+        """
+        for job in jobs:
+            for instance in job.wanted:
+                record = self.records.get(instance["id"])
+                if record is None or record["outcome"]["reason"] == CONTEXT_FULL:
+                    continue
+                try:
+                    outcome = Episode(job.game, instance, record["replies"]).outcome
+                except RuntimeError:  # more replies than the game takes now
+                    outcome = None
+                if outcome is None or outcome.to_dict() != record["outcome"]:
+                    raise UserError(
+                        f"{self.path}: {instance['id']} would end differently now; the games' code has changed since. "
+                        "Choose another --output"
+                    )
 
     def scores(self, jobs: Sequence[Job]) -> dict[str, GameScore]:
         """The figures of the episodes that the jobs ask for, game by game."""
@@ -170,7 +197,11 @@ async def play_jobs(
         async with slots:
             start = time.monotonic()
             episode = Episode(job.game, instance)
-            outcome = await play_async(episode, reply)
+            try:
+                outcome = await play_async(episode, reply)
+            except ContextFullError:
+                assert episode.role is not None  # somebody was asked
+                outcome = Outcome.aborted(episode.role, CONTEXT_FULL)
             folder.add(
                 {
                     "id": instance["id"],

@@ -105,6 +105,27 @@ def summarise(scores: Sequence[EpisodeScore], *, intervals: bool = True) -> Game
     )
 
 
+def standard_error(values: Sequence[float], clusters: Sequence[object] | None = None) -> float | None:
+    """Standard error of a mean.
+
+    Args:
+        values: One per episode.
+        clusters: What an episode was an episode of; repeated plays of one instance are not independent of each other.
+
+    Returns:
+        The error, robust against clusters; None below two clusters.
+    """
+    mean = math.fsum(values) / len(values) if values else 0.0
+    sums: dict[object, float] = {}
+    for index, value in enumerate(values):
+        cluster = clusters[index] if clusters is not None else index
+        sums[cluster] = sums.get(cluster, 0.0) + value - mean
+    n = len(sums)
+    if n < 2:
+        return None
+    return math.sqrt(math.fsum(total * total for total in sums.values()) * n / (n - 1)) / len(values)
+
+
 def _wilson(successes: int, n: int) -> Interval:
     from scipy.stats import binomtest
 
@@ -116,7 +137,8 @@ def _bootstrap(values: Sequence[float]) -> Interval:
     import numpy as np
 
     rng = np.random.default_rng(0)
-    means = rng.choice(np.asarray(values), size=(2000, len(values))).mean(axis=1)
+    # Sorted, so that the order of the episodes does not matter.
+    means = rng.choice(np.sort(values), size=(2000, len(values))).mean(axis=1)
     low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
     return Interval(float(low), float(high))
 

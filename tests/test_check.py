@@ -136,15 +136,15 @@ class LateWinIsBetter(Good):
     name, fails = "late_win_is_better", "solution_wins_first_and_last"
     def win(self, tried): return Outcome.success((tried + 1) / self.tries)
 class WeakExpert(Good):
-    name, fails = "weak_expert", "expert_finishes_every_instance"
+    name, fails = "weak_expert", "best_players_finish_every_instance"
     def scripted(self, role, view, style): return super().scripted(role, {**view, "word": "no idea"}, style)
 class RudeExpert(Good):
-    name, fails = "rude_expert", "expert_finishes_every_instance"
+    name, fails = "rude_expert", "best_players_finish_every_instance"
     def scripted(self, role, view, style):
         return super().scripted(role, view, "breaker" if view.get("word", "")[-1:] in tuple("1234") else style)
 class TameBreaker(Good):
     name, fails = "tame_breaker", "breaker_aborts_with_its_role"
-    def scripted(self, role, view, style): return super().scripted(role, view, "expert" if role == "seeker" else style)
+    def scripted(self, role, view, style): return super().scripted(role, view, "best" if role == "seeker" else style)
 class WrongRole(Good):
     name, fails = "wrong_role", "breaker_aborts_with_its_role"
     def ask(self, role, text):

@@ -286,7 +286,7 @@ def test_a_folder_that_cannot_be_used(file, text, message, tmp_path, capsys):
     ([*RUN, "--limit", "0"], "--limit must be at least 1, not 0"),
     ([*RUN, "--concurrency", "0"], "--concurrency must be at least 1, not 0"),
     ([*RUN, "--all"], "name the games to play, or give --all"),
-    ([*RUN, "--model", "gpt"], "model 'gpt' needs --base-url"),
+    ([*RUN, "--model", "gpt"], "'gpt' is no scripted player"),
     ([*RUN, "--role", "gueser"], "unknown role of taboo 'gueser'; did you mean 'guesser'?"),
 ])  # fmt: skip
 def test_bad_arguments_are_refused(arguments, message, tmp_path, monkeypatch, capsys):

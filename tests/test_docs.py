@@ -42,7 +42,7 @@ def test_the_example_game_passes_every_check(example: Path, tmp_path: Path) -> N
 
 def test_the_example_game_is_an_inspect_task(example: Path, tmp_path: Path) -> None:
     inspect = str(Path(sys.executable).parent / "inspect")
-    model = ("--model", "playpen-scripted/expert", "--display", "plain", "--log-dir", str(tmp_path / "logs"))
+    model = ("--model", "playpen-scripted/best", "--display", "plain", "--log-dir", str(tmp_path / "logs"))
     out = run(inspect, "eval", "playpen/higher_lower", *model, games=example, cwd=tmp_path)
     assert re.search(r"played\s+100", out), out
 

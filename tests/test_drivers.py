@@ -37,7 +37,7 @@ class Auction(Game):
         return Outcome.lose(reason=f"{bids} bids")
 
     def scripted(self, role, view, style):
-        word = {"expert": role, "breaker": ""}[style]
+        word = {"best": role, "breaker": ""}[style]
         return lambda messages: word and f"{word}{len(messages)}"
 
 
@@ -182,7 +182,7 @@ def test_scripted_players_play_by_what_they_see():
 
 
 def test_the_style_of_a_scripted_player():
-    assert scripted_style("scripted") == scripted_style("scripted:expert") == "expert"
+    assert scripted_style("scripted") == scripted_style("scripted:best") == "best"
     assert scripted_style("scripted:breaker") == "breaker"
     assert scripted_style("self") is None
     assert scripted_style("my/scripted") is None

@@ -21,7 +21,7 @@ from playpen_eval.inspect.solver import RECORD
 from playpen_eval.instances import load_instances
 from playpen_eval.players import scripted
 
-EXPERT = "playpen-scripted/expert"
+EXPERT = "playpen-scripted/best"
 
 
 def mock(reply: Callable[[list[ChatMessage]], str]) -> Model:
@@ -188,7 +188,7 @@ def test_model_partner(run: Callable[..., EvalLog]) -> None:
     ("args", "roles", "message"),
     [
         ({"partner": "model"}, {}, "--model-role partner"),
-        ({}, {"partner": "playpen-scripted/expert"}, "partner=self"),
+        ({"partner": "self"}, {"partner": "playpen-scripted/best"}, "partner=self"),
         ({"partner": "somebody"}, {}, "unknown partner 'somebody'"),
         ({"partner": "scripted", "role": "judge"}, {}, "unknown role of taboo 'judge'"),
         ({"instances": "tset"}, {}, "unknown instances 'tset'"),
@@ -259,12 +259,12 @@ def test_spans_give_a_lane_per_role(run: Callable[..., EvalLog]) -> None:
 
 
 def test_clembench_instances(run: Callable[..., EvalLog], shared: Path) -> None:
-    source = f"clembench:{shared / 'clembench'}@v2.0"
+    source = f"clembench:{shared / 'clembench'}@v3.0"
     for game in load_games():
         log = run(f"playpen/{game}", task_args={"instances": source}, limit=2)
         assert log.status == "success"
         assert log.eval.metadata is not None
-        assert log.eval.metadata["instances"] == "clembench-2.0"
+        assert log.eval.metadata["instances"] == "clembench-3.0"
 
 
 def test_command_line(tmp_path: Path) -> None:

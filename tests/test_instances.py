@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from playpen_eval import Game
+from playpen_eval import Ask, Game, Outcome
 from playpen_eval.clembench import parse_source
 from playpen_eval.errors import UserError
+from playpen_eval.game import content
 from playpen_eval.instances import (
     SPLITS,
-    content,
     digest,
     generate,
     load_instances,
@@ -45,6 +45,10 @@ class Letters(Game):
 
     def key(self, instance):
         return instance["letter"].lower()
+
+    def play(self, instance):
+        yield Ask("player", f"Say {instance['letter']}.")
+        return Outcome.success()
 
     def from_clembench(self, experiment, instance, version):
         return {"letter": instance["letter"], "colour": experiment["colour"], "version": version}

@@ -88,7 +88,7 @@ def test_a_game_in_a_folder_outside(folder):
     game = load_game("sound")
     assert game.generate("default", Random(1))["word"].startswith("word")
     assert {"sound", "taboo"} <= set(load_games())
-    assert list(load_games("sound,taboo")) == ["sound", "taboo"]
+    assert list(load_games("sound", "taboo")) == ["sound", "taboo"]
 
 
 def test_a_folder_by_argument(tmp_path, no_folder, capsys):
@@ -114,7 +114,7 @@ def test_two_folders_may_have_subfolders_of_one_name(tmp_path, monkeypatch):
     home = add_game(tmp_path / "two", "same", GAME.replace("NAME", "second"))
     (home / "words.py").write_text("WORDS = ['other']\n")
     monkeypatch.setenv(ENV, os.pathsep.join([str(tmp_path / "one"), str(tmp_path / "two")]))
-    games = load_games("first,second")
+    games = load_games("first", "second")
     drawn = {name: game.generate("default", Random(1))["word"] for name, game in games.items()}
     assert drawn["first"] != "other"
     assert drawn["second"] == "other"
@@ -190,7 +190,7 @@ def test_an_unknown_name_suggests(name, hint, no_folder):
     with pytest.raises(UserError, match=f"unknown game '{name}'; {hint}"):
         load_game(name)
     with pytest.raises(UserError, match=f"unknown game '{name}'"):
-        load_games(f"taboo,{name}")
+        load_games("taboo", name)
 
 
 def test_a_missing_folder_is_named(tmp_path, no_folder, capsys):

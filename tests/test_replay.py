@@ -27,7 +27,7 @@ RECORDED = {"taboo": 36, "wordle": 18, "wordle_withclue": 18, "wordle_withcritic
 def test_recorded_runs_give_the_recorded_scores(shared):
     paths = sorted((shared / "recordings").glob("*.tar.gz"))
     assert len(paths) == 3
-    result = replay({path.name: read_recording(path) for path in paths}, load_games(",".join(RECORDED)))
+    result = replay({path.name: read_recording(path) for path in paths}, load_games(*RECORDED))
     assert {name: row.episodes for name, row in result.games.items() if row.available} == RECORDED
     for name, episodes in RECORDED.items():
         row = result.games[name]

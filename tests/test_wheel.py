@@ -69,7 +69,7 @@ def test_games_play_and_tasks_are_found(installed: Path, tmp_path: Path) -> None
 
 
 def test_inspect_finds_the_entry_point(installed: Path, tmp_path: Path) -> None:
-    command = ["eval", "playpen/wordle", "--model", "playpen-scripted/expert", "--limit", "2", "--log-dir", "logs"]
+    command = ["eval", "playpen/wordle", "--model", "playpen-scripted/best", "--limit", "2", "--log-dir", "logs"]
     done = run(installed, "-m", "inspect_ai", *command, "--display", "plain", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "clemscore" in done.stdout

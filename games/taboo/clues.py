@@ -53,7 +53,8 @@ def forbidden_word(clue: str, words: Iterable[str]) -> str | None:
     text = plain(clue)
     said = _WORD.findall(text)
     stems = {stem(word) for word in said}
-    tokens = "\n".join(said)
+    # Each piece between blanks once as it is and once without what stands between its letters: win-ter.
+    tokens = "\n".join([*said, *(re.sub(r"[\W\d_]+", "", piece) for piece in text.split())])
     spelled = "\n".join([re.sub(r"[^a-z]", "", run) for run in _SPELLED.findall(text)])
     for word in words:
         bare = plain(word)

@@ -22,8 +22,8 @@ from playpen_eval.check.content import (
 )
 from playpen_eval.check.play import (
     any_reply_ends_or_continues,
+    best_players_finish_every_instance,
     breaker_aborts_with_its_role,
-    expert_finishes_every_instance,
     solution_wins_first_and_last,
 )
 from playpen_eval.check.purity import (
@@ -42,7 +42,7 @@ CHECKS: tuple[Callable[[Game, Budget], None], ...] = (
     instances_come_from_the_generator,
     splits_share_no_content,
     solution_wins_first_and_last,
-    expert_finishes_every_instance,
+    best_players_finish_every_instance,
     breaker_aborts_with_its_role,
     observing_changes_nothing,
     interleaved_episodes_do_not_meet,

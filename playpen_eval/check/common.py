@@ -58,13 +58,13 @@ def samples(game: Game, count: int) -> list[Instance]:
 
 
 def play_scripted(game: Game, instance: Instance, breaker: str | None = None) -> Episode:
-    """An episode of expert players; `breaker` names the role that breaks the protocol instead."""
+    """An episode of best players; `breaker` names the role that breaks the protocol instead."""
     episode = Episode(game, instance)
     for _ in range(game.max_turns(instance)):
         if episode.outcome is not None:
             break
         observation = episode.observe()
-        episode.act(scripted_reply(observation, "breaker" if observation.role == breaker else "expert"))
+        episode.act(scripted_reply(observation, "breaker" if observation.role == breaker else "best"))
     ensure(episode.outcome is not None, "an episode lasts longer than max_turns()", instance["id"])
     return episode
 

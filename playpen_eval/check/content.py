@@ -9,8 +9,8 @@ from typing import Any
 
 from playpen_eval.check.common import Budget, ensure, play_scripted, reply_lists, samples, splits
 from playpen_eval.episode import Episode
-from playpen_eval.game import Game, Instance
-from playpen_eval.instances import content, digest, generate, make_split, shipped_file, split_of
+from playpen_eval.game import Game, Instance, content
+from playpen_eval.instances import digest, generate, make_split, shipped_file, split_of
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 

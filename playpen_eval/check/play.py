@@ -32,17 +32,17 @@ def solution_wins_first_and_last(game: Game, budget: Budget) -> None:
             ensure(scores[0] >= scores[1], "a later win is worth more than an earlier one", instance["id"], scores)
 
 
-def expert_finishes_every_instance(game: Game, budget: Budget) -> None:
-    """Scripted experts bring every shipped instance to its end without an abort, and win most of them."""
+def best_players_finish_every_instance(game: Game, budget: Budget) -> None:
+    """The best scripted players bring every shipped instance to its end without an abort, and win most of them."""
     won = total = 0
     for instances in splits(game).values():
         for instance in instances:
             outcome = play_scripted(game, instance).outcome
             assert outcome is not None
-            ensure(outcome.kind != "aborted", "an expert broke the protocol", instance["id"], outcome.reason)
+            ensure(outcome.kind != "aborted", "a best player broke the protocol", instance["id"], outcome.reason)
             won += outcome.kind == "success"
             total += 1
-    ensure(2 * won > total, f"experts win {won} of {total} instances; they are meant to be an upper bound")
+    ensure(2 * won > total, f"best players win {won} of {total} instances; they are meant to be an upper bound")
 
 
 def breaker_aborts_with_its_role(game: Game, budget: Budget) -> None:
@@ -88,7 +88,7 @@ def any_reply_ends_or_continues(game: Game, budget: Budget) -> None:
         st.text(max_size=200).map(lambda text: ("say", text)),
         st.sampled_from(NASTY).map(lambda text: ("say", text)),
         st.just(("echo", "")),
-        st.tuples(st.just("expert"), st.just("")),
+        st.tuples(st.just("best"), st.just("")),
         st.tuples(st.sampled_from(["before", "after", "middle", "tag", "twice", "upper", "cut"]), st.text(max_size=20)),
     )
     instances = samples(game, budget.instances)
@@ -113,7 +113,7 @@ def any_reply_ends_or_continues(game: Game, budget: Budget) -> None:
 def _scripts(game: Game, text: str) -> list[list[tuple[str, str]]]:
     """The text as first, second, ... reply of otherwise good play, so that every role says it, alone or in form."""
     turns = range(2 * len(game.roles))
-    return [[("expert", "")] * turn + [(kind, text)] for turn in turns for kind in ("say", "tag")]
+    return [[("best", "")] * turn + [(kind, text)] for turn in turns for kind in ("say", "tag")]
 
 
 def _play_hostile(game: Game, instance: Instance, script: list[tuple[str, str]]) -> int:
@@ -136,10 +136,10 @@ def _hostile(episode: Episode, kind: str, text: str) -> str:
     seen = episode.observe()
     if kind == "echo":
         return seen.messages[-1]["content"]
-    good = scripted_reply(seen, "expert")
+    good = scripted_reply(seen, "best")
     middle = len(good) // 2
     return {
-        "expert": good,
+        "best": good,
         "before": text + good,
         "after": good + text,
         "middle": good[:middle] + text + good[middle:],

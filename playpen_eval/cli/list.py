@@ -55,8 +55,9 @@ def _row(game: Game) -> dict[str, Any]:
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console
     from rich.table import Table
+
+    from playpen_eval.report import show
 
     table = Table(box=None, pad_edge=False)
     table.add_column("game", no_wrap=True)
@@ -68,4 +69,4 @@ def _print(rows: list[dict[str, Any]]) -> None:
         sizes = "/".join(str(row["splits"].get(split, 0)) for split in ("train", "validation", "test"))
         kind = " (held out)" if row["held_out"] else ""
         table.add_row(row["game"], str(row["version"]) + kind, roles, ", ".join(row["experiments"]), sizes)
-    Console().print(table)
+    show(table)

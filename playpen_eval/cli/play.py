@@ -48,10 +48,10 @@ def run(args: argparse.Namespace) -> int:
     def reply(observation: Observation, runner: asyncio.Runner) -> str:
         if observation.role in mine:
             console.rule(f"to the {observation.role} (you)")
-            console.print(observation.messages[-1]["content"], markup=False)
+            console.print(_printable(observation.messages[-1]["content"]), markup=False)
             return _read(console)
         console.rule(f"the {observation.role} answers")
-        return runner.run(endpoint.reply(observation)) if endpoint else scripted_reply(observation, style or "expert")
+        return runner.run(endpoint.reply(observation)) if endpoint else scripted_reply(observation, style or "best")
 
     episode = Episode(game, instances[args.index])
     try:
@@ -74,6 +74,11 @@ def run(args: argparse.Namespace) -> int:
             raise UserError(f"cannot write {args.save}: {error}") from None
         console.print(f"saved to {args.save}", markup=False)
     return 0
+
+
+def _printable(text: str) -> str:
+    """A model's text without control characters, which could take over the terminal."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _read(console) -> str:

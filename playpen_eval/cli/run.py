@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,12 +41,10 @@ def run(args: argparse.Namespace) -> int:
     """Plays, and prints the result table."""
     import asyncio
 
-    from rich.console import Console
-
     from playpen_eval.errors import UserError
     from playpen_eval.instances import load_instances
-    from playpen_eval.registry import load_game, load_games
-    from playpen_eval.report import figures, table
+    from playpen_eval.registry import load_games
+    from playpen_eval.report import figures, show, table
     from playpen_eval.run import RunFolder, describe, make_jobs
 
     if bool(args.games) == args.all:
@@ -54,7 +53,9 @@ def run(args: argparse.Namespace) -> int:
         value = getattr(args, name)
         if value is not None and value < 1:
             raise UserError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
-    games = load_games() if args.all else {name: load_game(name) for name in args.games}
+    if not (math.isfinite(args.temperature) and args.temperature >= 0):
+        raise UserError(f"--temperature must be 0 or more, not {args.temperature}")
+    games = load_games(*args.games)
     sets = {name: load_instances(game, args.instances, args.experiment) for name, game in games.items()}
     jobs = make_jobs(games, sets, args.partner, args.role, args.limit)
     settings = {
@@ -68,6 +69,7 @@ def run(args: argparse.Namespace) -> int:
     }
     folder = RunFolder(args.output, describe(jobs, settings))
     try:
+        folder.verify(jobs)
         asyncio.run(_play(args, jobs, folder))
         scores = folder.scores(jobs)
     finally:
@@ -75,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(figures(scores), indent=1, allow_nan=False))
     else:
-        Console().print(table(scores, f"{args.model}, partner {args.partner}, {args.instances}"))
+        show(table(scores, f"{args.model}, partner {args.partner}, {args.instances}"))
     return 0
 
 
@@ -117,6 +119,6 @@ def _seat(
 
         return reply, None
     if base_url is None:
-        raise UserError(f"model {player!r} needs --base-url, the address of its endpoint")
+        raise UserError(f"{player!r} is no scripted player (scripted, scripted:breaker); a model needs --base-url")
     endpoint = Endpoint(player, base_url, args.temperature, args.max_tokens)
     return endpoint.reply, endpoint.close

@@ -1,4 +1,4 @@
-"""The model provider `playpen-scripted`: `--model playpen-scripted/expert` plays every game by script, offline."""
+"""The model provider `playpen-scripted`: `--model playpen-scripted/best` plays every game by script, offline."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from playpen_eval.players import scripted_reply, scripted_style
 
 @modelapi(name="playpen-scripted")
 def playpen_scripted() -> type[ModelAPI]:
-    """Scripted players as a model: upper bound (`expert`) and rule-breaker (`breaker`) for baselines and tests."""
+    """Scripted players as a model: upper bound (`best`) and rule-breaker (`breaker`) for baselines and tests."""
 
     class Scripted(ModelAPI):
         def __init__(
@@ -26,7 +26,7 @@ def playpen_scripted() -> type[ModelAPI]:
             **model_args: Any,
         ):
             super().__init__(model_name, base_url, api_key, [], config)
-            self.style = scripted_style(f"scripted:{model_name}") or "expert"
+            self.style = scripted_style(f"scripted:{model_name}") or "best"
 
         async def generate(
             self, input: list[ChatMessage], tools: list[ToolInfo], tool_choice: ToolChoice, config: GenerateConfig

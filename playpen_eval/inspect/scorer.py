@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections.abc import Mapping, Sequence
 
 from inspect_ai.log import EvalLog, HeadlineMetric
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
@@ -11,38 +11,51 @@ from inspect_ai.solver import TaskState
 
 from playpen_eval.game import Outcome
 from playpen_eval.inspect.solver import RECORD
-from playpen_eval.scoring import EpisodeScore, GameScore, episode_score, summarise
+from playpen_eval.scoring import EpisodeScore, GameScore, episode_score, standard_error, summarise
 
 HEADLINE = HeadlineMetric(metric="clemscore")
 
 
 @metric(scores="unreduced")
 def game_metrics() -> Metric:
-    """clemscore, played, quality, success and aborted (each 0-100) over all episodes, and by experiment.
+    """clemscore, played, quality with standard errors, success and aborted (each 0-100), and by experiment.
 
-    A figure that is not defined (the quality where nothing was played) is NaN, as Inspect has it.
+    Every epoch is an episode; errors take epochs of one instance as a cluster. A figure that is not defined (the
+    quality where nothing was played) is NaN, as Inspect has it.
     """
 
     def compute(scores: list[SampleScore]) -> dict[str, float]:
-        by_experiment: dict[str, list[EpisodeScore]] = defaultdict(list)
-        for sample in scores:
-            experiment = (sample.sample_metadata or {}).get("experiment", "default")
-            by_experiment[experiment].append(_from_value(sample.score))
-        result = _figures(summarise([score for part in by_experiment.values() for score in part], intervals=False))
-        if len(by_experiment) > 1:
-            for experiment, part in by_experiment.items():
-                result[f"clemscore/{experiment}"] = _number(summarise(part, intervals=False).clemscore)
+        episodes = [_from_value(sample.score) for sample in scores]
+        experiments = [(sample.sample_metadata or {}).get("experiment", "default") for sample in scores]
+        result = _figures(episodes, [sample.sample_id for sample in scores])
+        if len(set(experiments)) > 1:
+            for name in dict.fromkeys(experiments):
+                part = [score for score, experiment in zip(episodes, experiments) if experiment == name]
+                result[f"clemscore/{name}"] = _number(summarise(part, intervals=False).clemscore)
         return result
 
     return compute
 
 
-def _figures(score: GameScore) -> dict[str, float]:
+def _figures(episodes: Sequence[EpisodeScore], instances: Sequence[object]) -> dict[str, float]:
+    score = summarise(episodes, intervals=False)
     share = 100 / score.n if score.n else math.nan
+    counted = [(e, i) for e, i in zip(episodes, instances) if not e.partner_fault]
+
+    def error(values: Mapping[int, float]) -> float:
+        return _number(standard_error(list(values.values()), [counted[index][1] for index in values]))
+
+    played = {index: 100.0 * (e.kind != "aborted") for index, (e, _) in enumerate(counted)}
+    quality = {index: 100 * e.score for index, (e, _) in enumerate(counted) if e.score is not None}
+    # played x quality / 100 is the mean over all episodes if an aborted one counts as 0.
+    worth = {index: quality.get(index, 0.0) for index in played}
     return {
         "clemscore": _number(score.clemscore),
+        "clemscore_stderr": error(worth),
         "played": _number(score.played),
+        "played_stderr": error(played),
         "quality": _number(score.quality),
+        "quality_stderr": error(quality),
         "success": share * score.success,
         "aborted": share * score.aborted,
         "partner_aborted": float(score.partner_aborted),
@@ -75,7 +88,8 @@ def episode() -> Scorer:
         record = state.store.get(RECORD)
         roles = record["learner_roles"]
         if record["outcome"] is None:
-            outcome = Outcome.aborted(roles[0], "a limit of the evaluation ended the episode")
+            # Whoever was to move used the limit up; a partner's delay says nothing about the learner.
+            outcome = Outcome.aborted(record["to_move"], "a limit of the evaluation ended the episode")
         else:
             outcome = Outcome.from_dict(record["outcome"])
         said = [f"{role}: {reply}" for role, reply in zip(record["roles"], record["replies"], strict=True)]

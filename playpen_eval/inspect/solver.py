@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from inspect_ai.model import (
     get_model,
     model_roles,
 )
+from inspect_ai.model._generate_config import active_generate_config  # no public way to the run's own limits
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import span
 
@@ -24,19 +26,22 @@ from playpen_eval.episode import Episode, Message, Observation
 from playpen_eval.errors import UserError, unknown
 from playpen_eval.game import Game, Instance
 from playpen_eval.instances import load_instances
-from playpen_eval.players import MAX_TOKENS, SELF, clean_reply, learner_roles, scripted_reply, scripted_style
+from playpen_eval.players import MAX_TOKENS, SELF, STYLES, clean_reply, learner_roles, scripted_reply, scripted_style
 from playpen_eval.registry import load_game
 
+_log = logging.getLogger(__name__)
+
 PARTNER_ROLE = "partner"
-PARTNER_DEFAULTS = GenerateConfig(temperature=0.0, max_tokens=MAX_TOKENS)
-"""A partner gets none of the evaluated model's settings from Inspect; its own settings win over these."""
+MODEL = "model"
+"""Partner: the model that is bound to the role `partner`."""
 
 current_observation: contextvars.ContextVar[Observation] = contextvars.ContextVar("current_observation")
 """What the model asked now may know; the `playpen-scripted` provider answers from it."""
 
 
 RECORD = "playpen_episode"
-"""Key of the episode in the sample's store: game, version, instance, learner_roles, roles, replies and outcome.
+"""Key of the episode in the sample's store: game, version, instance, learner_roles, roles,
+replies, to_move and outcome.
 
 Together with the instance the replies are the whole episode. Everything else in a log follows from them, so nothing
 is written twice; `outcome` is null if a limit of Inspect ended the sample first.
@@ -59,23 +64,41 @@ def chat(messages: list[Message], before: Sequence[ChatMessage] = ()) -> list[Ch
     return [*before[:kept], *(kinds[message["role"]](content=message["content"]) for message in messages[kept:])]
 
 
-def partner_model(partner: str) -> Model | None:
-    """The model bound to the role `partner`; None if no model takes that part.
+def resolve_partner(partner: str | None) -> str:
+    """Who takes the roles that the evaluated model does not.
+
+    Args:
+        partner: `self`, `scripted`, `scripted:STYLE` or `model`; None for the model bound to the role `partner` if
+            there is one, else `self`.
 
     Raises:
-        UserError: The task's argument and the bound roles do not fit together.
+        UserError: No such partner, or it does not fit the bound roles.
     """
-    bound = get_model(role=PARTNER_ROLE, required=True) if PARTNER_ROLE in model_roles() else None
-    if partner == "model" and bound is None:
+    bound = PARTNER_ROLE in model_roles()
+    if partner is None:
+        return MODEL if bound else SELF
+    if partner not in (SELF, MODEL) and scripted_style(partner) is None:
+        raise unknown("partner", partner, (SELF, MODEL, "scripted", *(f"scripted:{style}" for style in STYLES)))
+    if partner == MODEL and not bound:
         raise UserError("-T partner=model needs the partner's model: --model-role partner=PROVIDER/MODEL")
-    if partner != "model" and bound is not None:
-        raise UserError(f"a model is bound to the role partner, but the task has partner={partner}; -T partner=model")
-    return bound
+    if partner != MODEL and bound:
+        raise UserError(f"a model is bound to the role partner, but the task has partner={partner}; leave that out")
+    return partner
+
+
+def greedy(model: Model | None) -> GenerateConfig:
+    """Greedy replies of at most 300 tokens, the setting of the published runs."""
+    if model is not None and type(model.api).__name__ == "HuggingFaceAPI":
+        # transformers refuses a temperature of 0; greedy decoding is the switch do_sample there.
+        if getattr(model.api, "do_sample", False):
+            _log.warning("hf/ models sample unless told otherwise; for greedy replies: -M do_sample=false")
+        return GenerateConfig(max_tokens=MAX_TOKENS)
+    return GenerateConfig(max_tokens=MAX_TOKENS, temperature=0.0)
 
 
 @solver
 def dialogue_game(
-    game: str, instances: str = "test", partner: str = SELF, role: str | None = None, spans: bool = False
+    game: str, instances: str = "test", partner: str = SELF, role: str | None = None, spans: bool = True
 ) -> Solver:
     """Plays one episode per sample.
 
@@ -84,55 +107,60 @@ def dialogue_game(
         instances: Where the instances come from (`load_instances`).
         partner: Who takes the roles that the evaluated model does not: `self`, `scripted[:STYLE]` or `model`.
         role: The evaluated model's role beside a partner.
-        spans: Give each role a swimlane of its own in Inspect's viewer; a tenth more CPU time per episode.
+        spans: Give each role of a game with several a swimlane of its own in Inspect's viewer.
     """
     played = load_game(game)
     roles = learner_roles(played, partner, role)
     style = scripted_style(partner)
-    if style is None and partner not in (SELF, "model"):
-        raise unknown("partner", partner, (SELF, "model", "scripted", "scripted:breaker"))
     by_id: dict[str, Instance] = {i["id"]: i for i in load_instances(played, instances).instances}
 
     async def solve(state: TaskState, generate: Generate) -> TaskState:
-        learner, other = get_model(), partner_model(partner)
+        learner = get_model()
+        other = get_model(role=PARTNER_ROLE, required=True) if partner == MODEL else None
         episode = Episode(played, by_id[str(state.sample_id)])
         chats: dict[str, list[ChatMessage]] = {}
 
         async def reply(observation: Observation) -> str:
             messages = chats[observation.role] = chat(observation.messages, chats.get(observation.role, ()))
-            if observation.role not in roles and style is not None:
-                return scripted_reply(observation, style)
             if observation.role in roles:
-                output = state.output = await _generate(learner, observation, messages, GenerateConfig())
+                config = _capped(GenerateConfig(), active_generate_config(), observation.max_tokens)
+                output = state.output = await _generate(learner, observation, messages, config)
+            elif style is not None:
+                return scripted_reply(observation, style)
             else:
                 assert other is not None  # learner_roles leaves a role over only beside a partner
-                output = await _generate(other, observation, messages, PARTNER_DEFAULTS)
+                # Inspect passes none of the evaluation's settings on to a role; the role's own win over ours.
+                config = greedy(other).merge(other.config)
+                output = await _generate(other, observation, messages, _capped(config, config, observation.max_tokens))
             if output.choices:
                 messages.append(output.message)
             return clean_reply(output.completion)
 
-        async def reply_in_span(observation: Observation) -> str:
+        async def reply_in_lane(observation: Observation) -> str:
             async with span(observation.role, type="agent"):
                 return await reply(observation)
 
         try:
-            await play_async(episode, reply_in_span if spans else reply)
+            await play_async(episode, reply_in_lane if spans and len(played.roles) > 1 else reply)
         finally:
             # A limit of Inspect raises through here; what was played so far is kept and scored.
             state.store.set(RECORD, _record(played, roles, episode))
-            state.messages = chat(_learner_chat(episode, roles[0]), chats.get(roles[0], ()))
+            state.messages = chat(episode.history(roles[0]), chats.get(roles[0], ()))
         return state
 
     return solve
 
 
+def _capped(config: GenerateConfig, limits: GenerateConfig, cap: int | None) -> GenerateConfig:
+    """The configuration with the game's cap on this reply, unless the run's own limit is lower."""
+    if cap is None:
+        return config
+    return config.merge(GenerateConfig(max_tokens=min(cap, limits.max_tokens or MAX_TOKENS)))
+
+
 async def _generate(
-    model: Model, observation: Observation, messages: list[ChatMessage], defaults: GenerateConfig
+    model: Model, observation: Observation, messages: list[ChatMessage], config: GenerateConfig
 ) -> ModelOutput:
-    config = defaults.merge(model.config) if defaults.max_tokens else defaults
-    if observation.max_tokens is not None:
-        limit = min(observation.max_tokens, config.max_tokens or MAX_TOKENS)
-        config = config.merge(GenerateConfig(max_tokens=limit))
     token = current_observation.set(observation)
     try:
         return await model.generate(messages, config=config)
@@ -148,14 +176,6 @@ def _record(game: Game, roles: tuple[str, ...], episode: Episode) -> dict[str, A
         "learner_roles": list(roles),
         "roles": [turn.role for turn in episode.turns],
         "replies": episode.replies,
+        "to_move": episode.role,
         "outcome": episode.outcome.to_dict() if episode.outcome else None,
     }
-
-
-def _learner_chat(episode: Episode, role: str) -> list[Message]:
-    messages: list[Message] = []
-    for turn in episode.turns:
-        if turn.role == role and turn.remember:
-            messages.append({"role": "user", "content": turn.text})
-            messages.append({"role": "assistant", "content": turn.reply})
-    return messages

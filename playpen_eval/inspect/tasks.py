@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 
 from inspect_ai import Task
 from inspect_ai.dataset import MemoryDataset, Sample
-from inspect_ai.model import GenerateConfig, Model, get_model
+from inspect_ai.model import Model, get_model
 
 from playpen_eval.episode import Episode
-from playpen_eval.game import Game
+from playpen_eval.errors import UserError
+from playpen_eval.game import Game, Instance
 from playpen_eval.inspect.registration import task
 from playpen_eval.inspect.scorer import HEADLINE, episode
-from playpen_eval.inspect.solver import chat, dialogue_game
+from playpen_eval.inspect.solver import chat, dialogue_game, greedy, resolve_partner
 from playpen_eval.instances import load_instances
-from playpen_eval.players import MAX_TOKENS, SELF
 from playpen_eval.registry import load_game, scan
 
 _log = logging.getLogger(__name__)
@@ -22,36 +23,67 @@ _log = logging.getLogger(__name__)
 
 def game_task(
     game: str,
-    instances: str = "test",
+    split: str = "test",
+    instances: str | None = None,
     experiment: str | None = None,
-    partner: str = SELF,
+    limit_per_experiment: int | None = None,
+    partner: str | None = None,
     role: str | None = None,
-    spans: bool = False,
+    spans: bool = True,
 ) -> Task:
     """Makes the task of a game.
 
     Args:
         game: Name of the game.
-        instances: A split, `clembench:DIR@v2.0`, or a .jsonl file of `playpen-eval generate`.
+        split: The shipped instances to play: train, validation or test.
+        instances: Others instead: `clembench:DIR@v2.0`, or a .jsonl file of `playpen-eval generate`.
         experiment: Only this experiment.
+        limit_per_experiment: At most so many instances of each experiment.
         partner: Who takes the other roles: `self` (the evaluated model, Playpen's protocol), `scripted`,
-            `scripted:breaker`, or `model` (bind it with `--model-role partner=...`).
+            `scripted:breaker`, or `model`. By default the model bound with `--model-role partner=...`, else `self`.
         role: The evaluated model's role beside a partner; by default the game's own choice.
         spans: Give each role a swimlane of its own in Inspect's viewer.
     """
-    played = load_game(game)
-    found = load_instances(played, instances, experiment)
+    played, partner, source = load_game(game), resolve_partner(partner), instances or split
+    found = load_instances(played, source, experiment)
+    kept = _first(found.instances, limit_per_experiment)
     return Task(
-        dataset=MemoryDataset([_sample(played, instance) for instance in found.instances], name=f"{game}-{instances}"),
-        solver=dialogue_game(game, instances, partner, role, spans),
+        dataset=MemoryDataset([_sample(played, instance) for instance in kept], name=f"{game}-{found.source}"),
+        solver=dialogue_game(game, source, partner, role, spans),
         scorer=episode(),
         headline_metric=HEADLINE,
-        config=_config(),
+        config=greedy(_evaluated_model()),
         version=played.version,
-        metadata={"game": game, "held_out": played.held_out, "instances": found.source, "sha256": found.sha256},
+        metadata={
+            "game": game,
+            "held_out": played.held_out,
+            "instances": found.source,
+            "sha256": found.sha256,
+            "partner": partner,
+        },
         # One broken sample is reported as such and must not void the others.
         continue_on_fail=True,
     )
+
+
+def _first(instances: list[Instance], limit: int | None) -> list[Instance]:
+    """The first instances of each experiment."""
+    if limit is not None and limit < 1:
+        raise UserError(f"limit_per_experiment must be at least 1, not {limit}")
+    seen: Counter[str] = Counter()
+    kept = []
+    for instance in instances:
+        seen[instance["experiment"]] += 1
+        if limit is None or seen[instance["experiment"]] <= limit:
+            kept.append(instance)
+    return kept
+
+
+def _evaluated_model() -> Model | None:
+    try:
+        return get_model()
+    except ValueError:  # the task is made before there is a model, as for `inspect list`
+        return None
 
 
 def _sample(game: Game, instance: dict) -> Sample:
@@ -62,30 +94,18 @@ def _sample(game: Game, instance: dict) -> Sample:
     )
 
 
-def _config() -> GenerateConfig:
-    """Greedy replies of at most 300 tokens, the setting of the published runs; command-line flags win."""
-    try:
-        model: Model | None = get_model()
-    except ValueError:  # the task is made before there is a model, as for `inspect list`
-        model = None
-    if model is not None and type(model.api).__name__ == "HuggingFaceAPI":
-        # transformers refuses a temperature of 0; greedy decoding is the switch do_sample there.
-        if getattr(model.api, "do_sample", False):
-            _log.warning("hf/ models sample by default; for greedy replies add: -M do_sample=false")
-        return GenerateConfig(max_tokens=MAX_TOKENS)
-    return GenerateConfig(max_tokens=MAX_TOKENS, temperature=0.0)
-
-
 def _register(name: str) -> None:
     @task(name=f"playpen/{name}", game=name)
     def playpen_game(
-        instances: str = "test",
+        split: str = "test",
+        instances: str | None = None,
         experiment: str | None = None,
-        partner: str = SELF,
+        limit_per_experiment: int | None = None,
+        partner: str | None = None,
         role: str | None = None,
-        spans: bool = False,
+        spans: bool = True,
     ) -> Task:
-        return game_task(name, instances, experiment, partner, role, spans)
+        return game_task(name, split, instances, experiment, limit_per_experiment, partner, role, spans)
 
 
 def register_all() -> None:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playpen_eval.episode import Episode
+from playpen_eval.errors import unknown
 from playpen_eval.game import Game, Outcome
 from playpen_eval.instances import canonical, load_instances
 from playpen_eval.lmeval.driver import REQUEST_TYPE
 from playpen_eval.lmeval.player import check_partner, log
 from playpen_eval.players import SELF, learner_roles
-from playpen_eval.registry import ENV, load_game
+from playpen_eval.registry import ENV, load_game, named_folders
 from playpen_eval.scoring import GameScore, episode_score, summarise
 
 if TYPE_CHECKING:
@@ -80,10 +81,8 @@ class DialogueGameTask(_Base):
 
 def find_game(name: str, games_dir: str | None = None) -> Game:
     """A game by name, also from a folder outside the package."""
-    if games_dir:
-        known = [part for part in os.environ.get(ENV, "").split(os.pathsep) if part]
-        if games_dir not in [str(Path(part).expanduser().resolve()) for part in known]:
-            os.environ[ENV] = os.pathsep.join([*known, games_dir])
+    if games_dir and Path(games_dir).resolve() not in named_folders():
+        os.environ[ENV] = os.pathsep.join([*filter(None, [os.environ.get(ENV)]), games_dir])
     return load_game(name)
 
 
@@ -105,6 +104,9 @@ def load(
     """
     from datasets import Dataset
 
+    for name in _others:
+        if name.startswith("playpen_") and name not in ("playpen_role", "playpen_repeats"):
+            raise unknown("metadata", name, ("playpen_source", "playpen_experiment", "playpen_repeats"))
     game = find_game(playpen_game, playpen_games_dir)
     # A column per field would make one schema of all instances and fill the gaps with nulls.
     rows = [

@@ -19,7 +19,7 @@ from typing import Any
 from playpen_eval.errors import UserError
 from playpen_eval.game import Game
 from playpen_eval.instances import digest
-from playpen_eval.registry import ENV, scan
+from playpen_eval.registry import named_folders, scan
 
 TEMPLATE = "_game_template_yaml"
 PARTNER = "scripted"
@@ -104,8 +104,7 @@ def _task(game: Game, name: str, role: str | None = None) -> str:
 def _outside_folder(game: Game) -> str | None:
     module = sys.modules[type(game).__module__]
     folder = Path(module.__file__ or "").resolve().parent.parent
-    outside = [Path(part).expanduser().resolve() for part in os.environ.get(ENV, "").split(os.pathsep) if part]
-    return str(folder) if folder in outside else None
+    return str(folder) if folder in named_folders() else None
 
 
 def _group(name: str, games: Mapping[str, Game]) -> str:

@@ -78,7 +78,7 @@ def transcript(game: Game, outcome: str, replies: list[str] | None) -> str:
     for reply in replies or ():
         episode.act(reply)
     while replies is None and episode.outcome is None:
-        episode.act(scripted_reply(episode.observe(), "expert"))
+        episode.act(scripted_reply(episode.observe(), "best"))
     if episode.outcome is None or episode.outcome.kind != outcome:
         raise ValueError(f"{game.name}: the {outcome} golden now ends as {episode.outcome}")
     data = {

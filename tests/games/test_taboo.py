@@ -267,7 +267,7 @@ def test_clembench_versions_score_alike_and_repetitions_are_always_zero():
 
 
 def say(episode: Episode, instead: str | None = None) -> str:
-    episode.act(scripted_reply(episode.observe(), "expert") if instead is None else instead)
+    episode.act(scripted_reply(episode.observe(), "best") if instead is None else instead)
     return episode.replies[-1]
 
 

@@ -34,7 +34,7 @@ def test_three_drivers_agree(name: str, tmp_path: Path) -> None:
         episode = alone[instance["id"]] = Episode(game, instance)
         while episode.outcome is None:
             seen = episode.observe()
-            reply = spoilt(scripted_reply(seen, "expert"), seen.messages)
+            reply = spoilt(scripted_reply(seen, "best"), seen.messages)
             assert answers.setdefault(json.dumps(seen.messages), reply) == reply
             episode.act(reply)
     kinds = {episode.outcome.kind for episode in alone.values() if episode.outcome}
