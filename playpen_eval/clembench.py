@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +123,30 @@ def translate(game: Game, experiment: dict[str, Any], instance: dict[str, Any], 
         "rules": rules,
         **translated,
     }
+
+
+@functools.lru_cache(maxsize=256)
+def compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """A response pattern of clembench's data, compiled once."""
+    return re.compile(pattern, flags)
+
+
+def checked_pattern(pattern: Any, name: str, groups: Iterable[str] = ()) -> str:
+    """A response pattern of an instance, if replies can be read with it.
+
+    Args:
+        pattern: The value in the data.
+        name: Its name there.
+        groups: Named groups that it must have.
+
+    Raises:
+        UserError: It is missing (as in the oldest versions), no regular expression, or lacks a group.
+    """
+    try:
+        missing = set(groups) - compiled(pattern).groupindex.keys()
+        problem = f"it has no group {', '.join(sorted(missing))}" if missing else ""
+    except (TypeError, re.error) as error:
+        problem = str(error)
+    if problem:
+        raise UserError(f"{name} {pattern!r} cannot be used: {problem}; instances before version 1.5 are not played")
+    return pattern

@@ -6,11 +6,12 @@ from collections.abc import Generator, Mapping
 from random import Random
 from typing import Any
 
+from playpen_eval.clembench import checked_pattern
 from playpen_eval.game import Abort, Ask, Game, Instance, Outcome, ScriptedPlayer, View
 
 from . import scripted
 from .grids import BLANK, show
-from .rules import ClembenchRules, Round, Rules, checked
+from .rules import ClembenchRules, Round, Rules
 from .shapes import DRAW
 
 ROUNDS = 25
@@ -82,7 +83,7 @@ class ImageGame(Game):
         return {
             "target": instance["target_grid"],
             "rounds": 2 * instance["grid_dimension"] ** 2,
-            "patterns": {what: checked(instance.get(name), name) for what, name in _PATTERNS.items()},
+            "patterns": {what: checked_pattern(instance.get(name), name) for what, name in _PATTERNS.items()},
             "prompts": {
                 "giver": instance["player_1_prompt_header"],
                 "question": instance["player_1_question"],

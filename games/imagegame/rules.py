@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from playpen_eval.errors import UserError
+from playpen_eval.clembench import compiled
 from playpen_eval.game import Abort, Deferred, Instance, Outcome, read_texts
 
 from . import grids
@@ -183,24 +183,3 @@ class ClembenchRules(Rules):
             counts[-1] += 1
         last_round = {"limit": 0, "done": 2, "giver": 3, "follower": 6 + prompt * (played == 0)}
         return counts, last_round[ending]
-
-
-@functools.lru_cache(maxsize=256)
-def compiled(pattern: str, flags: int = 0) -> re.Pattern[str]:
-    """A pattern of the data, compiled once."""
-    return re.compile(pattern, flags)
-
-
-def checked(pattern: Any, name: str) -> str:
-    """The pattern of an instance, if it is one.
-
-    Raises:
-        UserError: It is missing, as in instances of versions 0.9 and 1.0, or no regular expression.
-    """
-    try:
-        compiled(pattern)
-    except (TypeError, re.error) as error:
-        raise UserError(
-            f"{name} {pattern!r} cannot be used: {error}; only instances of version 1.5 and later are played"
-        ) from None
-    return pattern

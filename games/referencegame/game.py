@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import re
 from collections.abc import Generator, Mapping
 from random import Random
 from typing import Any
 
+from playpen_eval.clembench import checked_pattern, compiled
 from playpen_eval.errors import UserError
 from playpen_eval.game import Abort, Ask, Game, Instance, Outcome, ScriptedPlayer, View, read_texts
 
@@ -91,7 +91,10 @@ class ReferenceGame(Game):
             "follower_grids": for_follower,
             "follower_target": for_follower.index(target),
             "answers": instance["target_grid_name"],
-            "patterns": {role: _checked(instance.get(name), name) for role, name in patterns.items()},
+            "patterns": {
+                role: checked_pattern(instance.get(name), name, ("response", "remainder"))
+                for role, name in patterns.items()
+            },
             "strict": {"giver": instance["p1_mode"] == "strict", "follower": instance["p2_mode"] == "strict"},
             "prompts": {"giver": instance["player_1_prompt_header"], "follower": instance["player_2_prompt_header"]},
         }
@@ -172,7 +175,7 @@ class _ClembenchRules(_Rules):
         return answer in self.instance["answers"]
 
     def _match(self, role: str, reply: str) -> re.Match[str]:
-        found = _compiled(self.instance["patterns"][role]).match(reply)
+        found = compiled(self.instance["patterns"][role], re.IGNORECASE).match(reply)
         if found is None or found["response"] is None:
             raise Abort(role, "the reply does not match the pattern of the instance")
         if found["remainder"] and self.instance["strict"][role]:
@@ -190,19 +193,3 @@ def _tagged_line(role: str, reply: str, tag: str) -> str:
         what = "goes on after its first line" if lines else f"has nothing after {tag.capitalize()}"
         raise Abort(role, f"the reply {what}")
     return " ".join(lines[0].split())
-
-
-@functools.lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
-
-
-def _checked(pattern: Any, name: str) -> str:
-    """The pattern, if a reply can be read with it."""
-    try:
-        if {"response", "remainder"} <= _compiled(pattern).groupindex.keys():
-            return pattern
-        problem = "it names no response and remainder"
-    except (TypeError, re.error) as error:
-        problem = str(error)
-    raise UserError(f"{name} {pattern!r} cannot be used: {problem}; only instances of version 1.6 and later are played")
