@@ -24,8 +24,8 @@ scripted: Any = importlib.import_module("playpen_eval.games.imagegame.scripted")
 shapes: Any = importlib.import_module("playpen_eval.games.imagegame.shapes")
 cases = methodcaller("split", "|")
 
-cells = st.text("AB.", min_size=25, max_size=25)
 any_grid = st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ.", min_size=25, max_size=25)
+few_letters = st.text("AB.", min_size=25, max_size=25)
 
 
 def grid(*rows: str, empty: str = ".") -> str:
@@ -37,17 +37,16 @@ TARGET = ("AAAAA", "..B..", ".B...")
 HALF = ("AAAAA", "..B.C")
 """Six of its seven cells are right, of seven in the target."""
 OWN: dict[str, Any] = {"target": grid(*TARGET), "rounds": 3}
+DRAW = "Such as, after Put Z in all of row 5: Z Z Z Z Z. Blank cells are ▢."
 ROW = r"(?:[A-Z▢]\s){4}[A-Z▢]"
-PATTERNS = {
-    "player_1_terminate_pattern": r"\s*command\s*:\s*done\s*$",
-    "player_1_response_pattern": r"command: [^\n]+$",
-    "player_2_response_pattern": rf"\n*(?:{ROW}\n){{4}}{ROW}\n*$",
-}
+PATTERNS = {"player_1_terminate": r"\s*command\s*:\s*done\s*$", "player_1_response": r"command: [^\n]+$"}
+PATTERNS |= {"player_2_response": rf"\n*(?:{ROW}\n){{4}}{ROW}\n*$"}
 
 
 def clembench(version: str = "2.0", **changes: Any) -> dict[str, Any]:
-    data: dict[str, Any] = {"game_id": 0, "grid_dimension": 5, "target_grid": square(*TARGET), **PATTERNS}
-    data |= {"player_1_prompt_header": "Tell.", "player_1_question": "Next?", "player_2_prompt_header": "Draw ▢."}
+    data: dict[str, Any] = {"game_id": 0, "grid_dimension": 5, "target_grid": square(*TARGET)}
+    data |= {f"{name}_pattern": pattern for name, pattern in PATTERNS.items()}
+    data |= {"player_1_prompt_header": "Tell.", "player_1_question": "Next?", "player_2_prompt_header": DRAW}
     return GAME.from_clembench({"name": "some"}, data | changes, version) | {"rules": f"clembench-{version}"}
 
 
@@ -90,10 +89,7 @@ def told(instance: dict[str, Any], command: str) -> str | None:
     return "the end" if episode.outcome.kind == "success" else None
 
 
-# Scores.
-
-
-@given(cells, cells)
+@given(few_letters, few_letters)
 def test_scores_are_percents_and_swap_with_the_grids(one, other):
     scores, swapped = grids.evaluate(one, other), grids.evaluate(other, one)
     assert all(0 <= score <= 100 for score in scores)
@@ -103,26 +99,17 @@ def test_scores_are_percents_and_swap_with_the_grids(one, other):
     assert grids.clembench_changed(grids.show(one), grids.show(other)) == grids.changed(one, other)
 
 
-@given(cells.filter(lambda one: set(one) != {"."}), cells)
+@given(few_letters.filter(lambda one: one != grids.BLANK), few_letters)
 def test_clembench_rounds_the_same_scores_and_cannot_score_an_empty_grid(one, other):
     rounded = grids.clembench_evaluate(*(grids.show(text).replace(".", "▢") for text in (one, other)))
-    if set(other) == {"."}:
-        assert rounded is None
-    else:
+    assert (rounded is None) == (other == grids.BLANK)
+    if rounded is not None:
         assert rounded == pytest.approx(grids.evaluate(one, other), abs=0.51)
         assert all(score == int(score) for score in rounded)
 
 
-def test_scores_of_examples():
-    assert grids.evaluate(grids.read(OWN["target"]), grids.read(grid(*HALF, "B"))) == (75, 600 / 7, 80)
-    assert grids.clembench_evaluate(square("AAAAAAAA"), square("A")) == (100, 12, 22), "12.5 is rounded to even"
-
-
-# Both rule sets.
-
-
 COMMANDS = [
-    (OWN, "Command: go|command:go|\n\t COMMAND:  go \n\n|Command:\ngo", "Command: go"),
+    (OWN, "Command: go on|command:go  on|\n\t COMMAND:  go\ton \n\n|Command:\ngo on", GO),
     (OWN, "Command: all DONE|Command: DONE!", "itself"),
     (OWN, "command:done|Command: DONE.|\n COMMAND:\n Done .\n", "the end"),
     (OWN, "|go|Command|Command:|Command: \n|Command : go|Command: a\nb|Command: a\u2028b|**Command:** go", None),
@@ -144,24 +131,18 @@ def test_commands(instance, commands, expected):
 def test_requests(line):
     course, requests, events = line.split()[0], *map(int, line.split()[1:])
     more, bad = int(course not in "xD"), int("x" in course)
-    for instance, total in [(OWN, requests), (clembench("3.0"), events), (CLEMBENCH, events + more)]:
+    for instance, total in [(OWN | {"rounds": 50}, requests), (clembench("3.0"), events), (CLEMBENCH, events + more)]:
         once = [GO, instance["target"]]
         said = {"g": once, "G": 50 * once, "c": [GO], "x": ["bad"], "D": [DONE]}
-        outcome = ended(instance | {"rounds": 50}, *(reply for step in course for reply in said[step]))
+        outcome = ended(instance, *(reply for step in course for reply in said[step]))
         counts = [outcome.metrics[f"{kind}request_count"] for kind in ("", "violated_", "parsed_")]
         assert counts == [total, bad, total - bad]
         assert outcome.metrics["request_success_ratio"] == round(1 - bad / total, 4)
+        undefined = {name for name, value in outcome.metrics.items() if value is None}
+        assert undefined == {name for name in outcome.metrics if bad and "request" not in name}
         by_round = [row["request_count"] for row in outcome.rounds.values()]
-        first, usual, final = (2, 2, 2) if instance is OWN else (6 + total - events, 6, 7)
+        first, usual, final = (2, 2, 2) if "rules" not in instance else (6 + total - events, 6, 7)
         assert by_round == ([first, *[usual] * 48, final] if course == "G" else [first, usual][: len(by_round)])
-
-
-@both
-def test_aborted_episodes_have_rounds_but_no_averages(instance, empty):
-    outcome = drawn(instance, instance["target"], "bad", done=False)
-    assert (outcome.kind, list(outcome.rounds), outcome.rounds["0"]["f1"]) == ("aborted", ["0"], 100)
-    assert len(outcome.metrics) == 10
-    assert all((value is None) != ("request" in name) for name, value in outcome.metrics.items())
 
 
 # Our own rules.
@@ -185,6 +166,7 @@ def test_own_bad_grids_abort():
 
 def test_own_last_grid_alone_counts():
     perfect = OWN["target"]
+    assert grids.evaluate(grids.read(perfect), grids.read(grid(*HALF, "B"))) == (75, 600 / 7, 80)
     for last, score in [(grid(*HALF), pytest.approx(6 / 7)), (grid(), 0), (grid("Z"), 0)]:
         assert verdict(drawn(OWN, perfect, last)) == ("lose", score), "nothing stays of an earlier grid"
         assert verdict(drawn(OWN, perfect, perfect, last, done=False)) == ("lose", score)
@@ -212,6 +194,7 @@ def test_clembench_scores_stay_where_evaluation_fails(reply):
     assert verdict(drawn(CLEMBENCH, FLAWED, reply, reply)) == ("lose", 0.86)
     assert verdict(drawn(CLEMBENCH, reply)) == ("lose", 0)
     assert drawn(CLEMBENCH, reply, PERFECT).rounds["0"]["f1"] == 0
+    assert grids.clembench_evaluate(square("AAAAAAAA"), square("A")) == (100, 12, 22), "12.5 is rounded to even"
 
 
 @pytest.mark.parametrize("between", ["\t", "\n"], ids=["first row in one piece", "a row too many"])
@@ -223,7 +206,7 @@ def test_clembench_grids_of_another_size_score_nothing(between):
 
 def test_clembench_numbers_and_texts():
     episode = Episode(GAME, CLEMBENCH, ["Command: ab  c ", square("AAAAA"), "command: d\n", FLAWED, DONE])
-    texts = [f"Tell.\n{PERFECT}\nNext?", "Draw ▢.\n\nCommand: ab  c ", "Next?", "command: d", "Next?"]
+    texts = [f"Tell.\n{PERFECT}\nNext?", f"{DRAW}\n\nCommand: ab  c ", "Next?", "command: d", "Next?"]
     assert [turn.text for turn in episode.turns] == texts
     assert episode.outcome is not None
     assert verdict(episode.outcome) == ("lose", 0.86)
@@ -248,7 +231,6 @@ def test_clembench_instances_without_usable_patterns_are_refused(pattern):
 
 def test_generated_grids_are_of_their_kind():
     drawings = {kind: [shapes.DRAW[kind](Random(f"{kind}{seed}")) for seed in range(300)] for kind in GAME.experiments}
-    assert all(len(drawing) == 25 and set(drawing) != {"."} for kind in drawings for drawing in drawings[kind])
     assert {len(set(drawing) - {"."}) for drawing in drawings["compact"]} == {1, 2}
     assert {len(set(drawing) - {"."}) for drawing in drawings["random"]} == {1, 2, 3}
     assert {25 - drawing.count(".") for drawing in drawings["random"]} == set(range(4, 11))
@@ -267,7 +249,7 @@ def test_the_commands_determine_any_grid(target):
 
 
 def say(episode: Episode, instead: str | None = None) -> str:
-    episode.act(scripted_reply(episode.observe(), "expert") if instead is None else instead)
+    episode.act(scripted_reply(episode.observe(), "best") if instead is None else instead)
     return episode.replies[-1]
 
 
@@ -292,8 +274,6 @@ def test_transcript_of_the_scripted_players(instance, empty):
     assert episode.replies == [one, grid("AAAAA", empty=empty), two, grid(*TARGET, empty=empty), DONE]
     assert verdict(episode.outcome) == ("success", 1)
     giver, follower, more, relayed, _ = (turn.text for turn in episode.turns)
-    assert instance["target"] in giver
-    assert instance["target"] not in follower
-    assert follower.endswith(f"\n\n{one}")
-    assert relayed == two
+    assert (instance["target"] in giver, instance["target"] in follower) == (True, False)
+    assert (follower.endswith(f"\n\n{one}"), relayed) == (True, two)
     assert more == "Next?" or ("up to 3 commands" in giver and "Commands left: 2" in more)
