@@ -14,6 +14,7 @@ from snowballstemmer.english_stemmer import EnglishStemmer
 _stemmer = EnglishStemmer()
 _WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _SPELLED = re.compile(r"(?<![a-z])[a-z](?:[\W_]+[a-z](?![a-z])){2,}")
+_INNER = re.compile(r"[^\w\s]+|[\d_]+")
 _EDGES = re.compile(r"^[\W_]+|[\W_]+$")
 _NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 _APOSTROPHES = str.maketrans({"\u2019": "'", "\u2018": "'", "\u201b": "'"})
@@ -53,14 +54,13 @@ def forbidden_word(clue: str, words: Iterable[str]) -> str | None:
     text = plain(clue)
     said = _WORD.findall(text)
     stems = {stem(word) for word in said}
-    # Each piece between blanks once as it is and once without what stands between its letters: win-ter.
-    tokens = "\n".join([*said, *(re.sub(r"[\W\d_]+", "", piece) for piece in text.split())])
+    joined = _INNER.sub("", text)  # win-ter
     spelled = "\n".join([re.sub(r"[^a-z]", "", run) for run in _SPELLED.findall(text)])
     for word in words:
         bare = plain(word)
         if stem(bare) in stems or bare in spelled:
             return word
-        if (len(bare) > 3 and bare in tokens) or (" " in bare and bare in text):
+        if (len(bare) > 3 and bare in joined) or (" " in bare and bare in text):
             return word
     return None
 
