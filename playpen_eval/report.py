@@ -60,8 +60,9 @@ def show(shown: Table) -> None:
     from rich.console import Console
 
     console = Console()
-    width = console.measure(shown).maximum
-    console.print(shown, width=max(console.width, width), crop=False, soft_wrap=console.width < width)
+    widths = console.measure(shown, options=console.options.update(width=1000))
+    needed = widths.maximum if all(column.no_wrap for column in shown.columns) else widths.minimum
+    Console(width=max(console.width, needed)).print(shown)
 
 
 def _number(value: float | None, interval: Interval | None = None, digits: int = 1) -> str:

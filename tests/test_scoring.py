@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playpen_eval.game import Outcome
+from playpen_eval.report import show, table
 from playpen_eval.scoring import ClemScore, EpisodeScore, clemscore, episode_score, round_half_even, summarise
 
 WON, LOST, ABORTED = EpisodeScore("success", 1.0), EpisodeScore("lose", 0.0), EpisodeScore("aborted", None)
@@ -220,3 +221,13 @@ def test_aggregate_stays_within_its_bounds(games):
     played = [p for p, _ in games.values() if p is not None]
     if total.played is not None:
         assert min(played) - 0.01 <= total.played <= max(played) + 0.01
+
+
+@pytest.mark.parametrize("columns", ["1", "40", "80", "200"])
+def test_a_narrow_terminal_costs_no_column_and_no_digit(monkeypatch, capsys, columns):
+    monkeypatch.setenv("COLUMNS", columns)
+    scores = [EpisodeScore("success", 1 / 3), EpisodeScore("aborted", None), EpisodeScore("aborted", None, True)]
+    show(table({"a_game_with_a_rather_long_name": summarise(scores)}, "model [x]"))
+    shown = capsys.readouterr().out
+    for part in ("a_game_with_a_rather_long_name", "50.0 [", "33.3", "1/0/1 +1 by partner", "16.67", "model"):
+        assert part in shown
