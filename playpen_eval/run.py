@@ -125,7 +125,8 @@ class RunFolder:
             os.truncate(path, whole)
         records = read_jsonl(path)
         for number, record in enumerate(records, 1):
-            if not isinstance(record, dict) or not {"id", "replies", "outcome"} <= record.keys():
+            whole = isinstance(record, dict) and {"id", "replies", "outcome"} <= record.keys()
+            if not whole or not isinstance(record["outcome"], dict) or "reason" not in record["outcome"]:
                 raise UserError(f"{path}:{number} is no episode; remove the line or choose another --output")
         return records
 
@@ -150,15 +151,11 @@ class RunFolder:
                 record = self.records.get(instance["id"])
                 if record is None or record["outcome"]["reason"] == CONTEXT_FULL:
                     continue
+                saved = Episode(job.game, instance).to_json() | {name: record[name] for name in ("replies", "outcome")}
                 try:
-                    outcome = Episode(job.game, instance, record["replies"]).outcome
-                except RuntimeError:  # more replies than the game takes now
-                    outcome = None
-                if outcome is None or outcome.to_dict() != record["outcome"]:
-                    raise UserError(
-                        f"{self.path}: {instance['id']} would end differently now; the games' code has changed since. "
-                        "Choose another --output"
-                    )
+                    Episode.from_json(saved, job.game)
+                except (ValueError, TypeError) as error:
+                    raise UserError(f"{self.path}: {instance['id']}: {error}. Choose another --output") from None
 
     def scores(self, jobs: Sequence[Job]) -> dict[str, GameScore]:
         """The figures of the episodes that the jobs ask for, game by game."""

@@ -300,3 +300,21 @@ def test_bad_arguments_are_refused(arguments, message, tmp_path, monkeypatch, ca
     captured = capsys.readouterr()
     assert message in captured.err
     assert captured.out == ""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"kind": "success"', '"kind": "lose"', "the outcome is now"),
+        ('"replies": ["CLUE:', '"replies": ["SAY:', "the outcome is now"),
+        ('"outcome": {', '"outcome": null, "was": {', "is no episode"),
+    ],
+)
+def test_episodes_that_would_end_differently_now_are_never_mixed_in(tmp_path, capsys, old, new, message):
+    assert run(tmp_path / "out") == 0
+    path = tmp_path / "out" / "episodes.jsonl"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    assert run(tmp_path / "out") == 2
+    assert message in capsys.readouterr().err

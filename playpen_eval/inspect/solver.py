@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import functools
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -86,12 +87,18 @@ def resolve_partner(partner: str | None) -> str:
     return partner
 
 
+@functools.cache
+def _warn_of_sampling() -> None:
+    """Once in a process, not for every episode."""
+    _log.warning("hf/ models sample unless told otherwise; for greedy replies: -M do_sample=false")
+
+
 def greedy(model: Model | None) -> GenerateConfig:
     """Greedy replies of at most 300 tokens, the setting of the published runs."""
     if model is not None and type(model.api).__name__ == "HuggingFaceAPI":
         # transformers refuses a temperature of 0; greedy decoding is the switch do_sample there.
         if getattr(model.api, "do_sample", False):
-            _log.warning("hf/ models sample unless told otherwise; for greedy replies: -M do_sample=false")
+            _warn_of_sampling()
         return GenerateConfig(max_tokens=MAX_TOKENS)
     return GenerateConfig(max_tokens=MAX_TOKENS, temperature=0.0)
 
@@ -117,6 +124,8 @@ def dialogue_game(
     async def solve(state: TaskState, generate: Generate) -> TaskState:
         learner = get_model()
         other = get_model(role=PARTNER_ROLE, required=True) if partner == MODEL else None
+        # Inspect passes none of the evaluation's settings on to a role; the role's own win over ours.
+        other_config = greedy(other).merge(other.config) if other else GenerateConfig()
         episode = Episode(played, by_id[str(state.sample_id)])
         chats: dict[str, list[ChatMessage]] = {}
 
@@ -129,9 +138,8 @@ def dialogue_game(
                 return scripted_reply(observation, style)
             else:
                 assert other is not None  # learner_roles leaves a role over only beside a partner
-                # Inspect passes none of the evaluation's settings on to a role; the role's own win over ours.
-                config = greedy(other).merge(other.config)
-                output = await _generate(other, observation, messages, _capped(config, config, observation.max_tokens))
+                config = _capped(other_config, other_config, observation.max_tokens)
+                output = await _generate(other, observation, messages, config)
             if output.choices:
                 messages.append(output.message)
             return clean_reply(output.completion)
