@@ -59,6 +59,24 @@ def _version(stem: str) -> str:
     return version if "." in version else f"{version}.0"
 
 
+def game_folder(root: Path, game: str) -> tuple[Path, dict[str, Any]]:
+    """The folder of a game in a checkout, and its specification.
+
+    Args:
+        root: The checkout.
+        game: clembench's game name.
+
+    Raises:
+        UserError: No such checkout or game.
+    """
+    if not root.is_dir():
+        raise UserError(f"clembench folder {str(root)!r} does not exist")
+    for folder, spec in game_specs(root):
+        if spec.get("game_name") == game:
+            return folder, spec
+    raise UserError(f"no game {game!r} in the clembench folder {str(root)!r}")
+
+
 def instance_file(root: Path, game: str, version: str | None) -> tuple[Path, str]:
     """The instance file of a game and its version.
 
@@ -70,23 +88,18 @@ def instance_file(root: Path, game: str, version: str | None) -> tuple[Path, str
     Raises:
         UserError: No such folder, game or version.
     """
-    if not root.is_dir():
-        raise UserError(f"clembench folder {str(root)!r} does not exist")
-    for folder, spec in game_specs(root):
-        if spec.get("game_name") != game:
-            continue
-        stem = spec.get("instances", "instances")
-        files = {_version(path.stem): path for path in (folder / "in").glob(f"{stem}_v*.json")}
-        plain = folder / "in" / f"{stem}.json"
-        if plain.is_file() and spec.get("benchmark"):
-            files.setdefault(max(spec["benchmark"], key=_as_number), plain)
-        if not files:
-            raise UserError(f"no instance files of {game!r} in {folder / 'in'}")
-        chosen = version or max(files, key=_as_number)
-        if chosen not in files:
-            raise UserError(f"{folder / 'in'} has no version {chosen!r} of {game!r}; it has {', '.join(sorted(files))}")
-        return files[chosen], chosen
-    raise UserError(f"no game {game!r} in the clembench folder {str(root)!r}")
+    folder, spec = game_folder(root, game)
+    stem = spec.get("instances", "instances")
+    files = {_version(path.stem): path for path in (folder / "in").glob(f"{stem}_v*.json")}
+    plain = folder / "in" / f"{stem}.json"
+    if plain.is_file() and spec.get("benchmark"):
+        files.setdefault(max(spec["benchmark"], key=_as_number), plain)
+    if not files:
+        raise UserError(f"no instance files of {game!r} in {folder / 'in'}")
+    chosen = version or max(files, key=_as_number)
+    if chosen not in files:
+        raise UserError(f"{folder / 'in'} has no version {chosen!r} of {game!r}; it has {', '.join(sorted(files))}")
+    return files[chosen], chosen
 
 
 def load_checkout(game: Game, source: str) -> tuple[str, list[Instance]]:

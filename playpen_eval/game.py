@@ -225,6 +225,15 @@ class Game:
         """
         raise ValueError(f"game {self.name!r} cannot read clembench instances")
 
+    def from_recording(self, instance: Mapping[str, Any], interactions: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Adds to clembench's instance what only a log of its play tells, such as the draws of upstream's own player.
+
+        Args:
+            instance: The instance object; the result goes to `from_clembench`.
+            interactions: The event log of the episode.
+        """
+        return instance
+
     def view(self, instance: Instance, role: str) -> Instance:
         """The part of an instance that a role is told."""
         return {name: instance[name] for name in self.visible.get(role, ()) if name in instance}

@@ -9,10 +9,11 @@ import math
 import re
 import statistics
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from playpen_eval.clembench import translate
+from playpen_eval.clembench import game_folder, translate
 from playpen_eval.episode import Episode
 from playpen_eval.game import Game, Outcome
 from playpen_eval.recordings import RecordedEpisode, Recording
@@ -77,15 +78,23 @@ def metric_name(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-def replay(recordings: dict[str, Recording], games: dict[str, Game], rules: str | None = None) -> Replay:
+def replay(
+    recordings: dict[str, Recording],
+    games: dict[str, Game],
+    rules: str | None = None,
+    clembench: Path | None = None,
+) -> Replay:
     """Replays recordings.
 
     Args:
         recordings: Label (a path) -> recording.
         games: The games that exist.
         rules: clembench version whose rules to use; by default that of the framework which recorded an episode.
+        clembench: A checkout, for the texts that games keep outside their instances. Without it those are ours.
     """
     result = Replay()
+    played = {recorded.game for recording in recordings.values() for recorded in recording.episodes} & games.keys()
+    folders = {name: {"folder": str(game_folder(clembench, name)[0])} for name in played} if clembench else {}
     for label, recording in recordings.items():
         result.errors += recording.errors
         outcomes: dict[str, dict[str, list[Outcome]]] = {}
@@ -94,7 +103,10 @@ def replay(recordings: dict[str, Recording], games: dict[str, Game], rules: str 
             row.episodes += 1
             run = outcomes.setdefault(recorded.run, {}).setdefault(recorded.game, [])
             if row.available:
-                _replay_episode(label, recorded, games[recorded.game], rules, row, result, run)
+                experiment = recorded.experiment | folders.get(recorded.game, {})
+                _replay_episode(
+                    label, replace(recorded, experiment=experiment), games[recorded.game], rules, row, result, run
+                )
         for run, by_game in outcomes.items():
             name = f"{label}: {run}" if len(recordings) > 1 else run
             result.runs[name] = _aggregate(name, by_game, recording.published.get(run), games, result)
@@ -114,7 +126,8 @@ def _replay_episode(
     try:
         # clembench's rules of April 2026 came with clemcore 3.5 and later.
         version = rules or ("2.0" if recorded.clemcore < (3, 5) else "3.0")
-        episode = Episode(game, translate(game, recorded.experiment, recorded.instance, version))
+        instance = game.from_recording(recorded.instance, recorded.interactions)
+        episode = Episode(game, translate(game, recorded.experiment, dict(instance), version))
         problem = _feed(episode, recorded, row)
         outcome = episode.outcome
         found: list[tuple[str, Any, Any]] = []

@@ -19,6 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", nargs="+", metavar="PATH", type=Path, help="results folder of clembench, or .tar.gz")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the result as JSON")
     parser.add_argument("--rules", choices=["2.0", "3.0"], help="clembench rules (default: those of the recording)")
+    parser.add_argument(
+        "--clembench",
+        type=Path,
+        metavar="DIR",
+        help="a checkout, for the texts that games keep outside their instances",
+    )
     parser.add_argument("--messages", action="store_true", help="show the share of equal messages to players")
     parser.add_argument("--most", type=int, default=20, help="list this many differences (default: %(default)s)")
 
@@ -36,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
             recordings[str(path)] = read_recording(path)
         except UserError as error:  # the other paths are still worth replaying
             recordings[str(path)] = Recording(errors=[str(error)])
-    result = replay(recordings, load_games(), args.rules)
+    result = replay(recordings, load_games(), args.rules, args.clembench)
     if args.json:
         try:
             args.json.write_text(json.dumps(result.to_dict(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
