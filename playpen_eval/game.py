@@ -163,6 +163,7 @@ class Game:
         version: Raised with every change of a rule, prompt, score or instance.
         roles: Everybody who can be asked.
         learner: The role a learner takes when a partner takes the others; the last role if not given.
+        suite: The published set of games that it belongs to, as "playpen"; aggregates are over a suite's games only.
         held_out: True for games that are kept to test generalisation and never trained on.
         experiments: Names of the instance sets.
         sizes: Instances per experiment in each shipped split.
@@ -174,6 +175,7 @@ class Game:
     version: ClassVar[int] = 1
     roles: ClassVar[tuple[str, ...]]
     learner: ClassVar[str] = ""
+    suite: ClassVar[str] = ""
     held_out: ClassVar[bool] = False
     experiments: ClassVar[tuple[str, ...]] = ("default",)
     sizes: ClassVar[Mapping[str, int]] = {"train": 40, "validation": 10, "test": 20}

@@ -12,6 +12,7 @@ import importlib
 import os
 import sys
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -20,6 +21,9 @@ from playpen_eval.errors import UserError, unknown
 from playpen_eval.game import Game
 
 ENV = "PLAYPEN_GAMES_DIR"
+
+AXES = {"unseen_instances": False, "unseen_games": True}
+"""Two of the three questions asked of a checkpoint, and whether it is the held-out games of Playpen that answer."""
 
 
 @dataclass
@@ -102,6 +106,17 @@ def _scan(_env: str) -> Found:
 def scan() -> Found:
     """All games that can be found now, and the folders that could not be loaded."""
     return _scan(os.environ.get(ENV, ""))
+
+
+def axis_games(axis: str, games: Mapping[str, Game] | None = None) -> dict[str, Game]:
+    """The games of one axis: those of the suite `playpen` that are, or are not, held out from training.
+
+    Args:
+        axis: One of `AXES`.
+        games: Where to choose from; all that can be found if not given.
+    """
+    held_out, found = AXES[axis], scan().games if games is None else games
+    return {name: game for name, game in found.items() if game.suite == "playpen" and game.held_out == held_out}
 
 
 def load_game(name: str) -> Game:

@@ -175,5 +175,46 @@ def clemscore(games: Mapping[str, tuple[float | None, float | None]]) -> ClemSco
     return ClemScore(round_half_even(played / 100 * quality), played, quality)
 
 
+def clemscore_error(
+    games: Mapping[str, Sequence[EpisodeScore]], instances: Mapping[str, Sequence[object]]
+) -> float | None:
+    """Standard error of the clemscore over games, by linearisation (delta method), ignoring the rounding.
+
+    Args:
+        games: Game -> its episodes.
+        instances: Game -> what each of them was an episode of; plays of one instance are a cluster.
+
+    Returns:
+        The error; None where there is no clemscore, or some game has fewer than two instances.
+    """
+    counted = {
+        name: [
+            (score, cluster) for score, cluster in zip(scores, instances[name], strict=True) if not score.partner_fault
+        ]
+        for name, scores in games.items()
+    }
+    scored = {name: summarise([score for score, _ in part], intervals=False) for name, part in counted.items() if part}
+    played = [score.played for score in scored.values() if score.played is not None]
+    quality = [score.quality for score in scored.values() if score.quality is not None]
+    if not quality:
+        return None
+    mean_played, mean_quality = math.fsum(played) / len(played), math.fsum(quality) / len(quality)
+    variance = 0.0
+    for name, game in scored.items():
+        # How much each episode moves the product: by being played, and by its score if it was.
+        moves = []
+        for score, _ in counted[name]:
+            move = mean_quality / 100 * 100 * (score.score is not None) / len(played)
+            if score.score is not None and game.quality is not None and game.played:
+                away = (100 * score.score - game.quality) / (game.played / 100)
+                move += mean_played / 100 * away / len(quality)
+            moves.append(move)
+        error = standard_error(moves, [cluster for _, cluster in counted[name]])
+        if error is None:
+            return None
+        variance += error**2
+    return math.sqrt(variance)
+
+
 def _mean(values: Sequence[float]) -> float | None:
     return round_half_even(math.fsum(values) / len(values)) if values else None

@@ -185,7 +185,7 @@ def planted(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", GAMES)
 def test_every_game_keeps_every_promise(name, check):
-    check(GAMES[name], Budget(replies=1500))
+    check(GAMES[name], Budget(replies=20_000))
 
 
 @pytest.mark.parametrize("name", PLANTED)

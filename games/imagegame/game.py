@@ -27,6 +27,7 @@ class ImageGame(Game):
 
     name = "imagegame"
     version = 1
+    suite = "playpen"
     roles = ("giver", "follower")
     learner = "follower"
     experiments = tuple(DRAW)

@@ -21,6 +21,7 @@ class PrivateShared(Game):
 
     name = "privateshared"
     version = 1
+    suite = "playpen"
     roles = (ROLE,)
     learner = ROLE
     experiments = tuple(SCENES)

@@ -24,6 +24,7 @@ class ReferenceGame(Game):
 
     name = "referencegame"
     version = 1
+    suite = "playpen"
     roles = ("giver", "follower")
     learner = "follower"
     experiments = tuple(KINDS)

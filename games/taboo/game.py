@@ -19,6 +19,7 @@ class Taboo(Game):
 
     name = "taboo"
     version = 1
+    suite = "playpen"
     roles = ("describer", "guesser")
     learner = "guesser"
     experiments = ("high", "medium", "low")

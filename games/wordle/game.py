@@ -23,6 +23,7 @@ class Wordle(Game):
 
     name = "wordle"
     version = 1
+    suite = "playpen"
     roles = ("guesser",)
     learner = "guesser"
     experiments = ("high", "medium")

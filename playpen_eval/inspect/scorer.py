@@ -11,7 +11,15 @@ from inspect_ai.solver import TaskState
 
 from playpen_eval.game import Outcome
 from playpen_eval.inspect.solver import RECORD
-from playpen_eval.scoring import EpisodeScore, GameScore, episode_score, standard_error, summarise
+from playpen_eval.scoring import (
+    EpisodeScore,
+    GameScore,
+    clemscore,
+    clemscore_error,
+    episode_score,
+    standard_error,
+    summarise,
+)
 
 HEADLINE = HeadlineMetric(metric="clemscore")
 
@@ -32,6 +40,37 @@ def game_metrics() -> Metric:
             for name in dict.fromkeys(experiments):
                 part = [score for score, experiment in zip(episodes, experiments) if experiment == name]
                 result[f"clemscore/{name}"] = _number(summarise(part, intervals=False).clemscore)
+        return result
+
+    return compute
+
+
+@metric(scores="unreduced")
+def axis_metrics() -> Metric:
+    """clemscore, played and quality over the games of an axis, each game counting the same, and for every game.
+
+    Only the clemscore over games follows clembench's rounding; a game's own is its played x quality / 100. `games`
+    is the number of games that have an episode: fewer than the axis has under `--limit`, or where every sample failed.
+    """
+
+    def compute(scores: list[SampleScore]) -> dict[str, float]:
+        games: dict[str, list[SampleScore]] = {}
+        for sample in scores:
+            games.setdefault((sample.sample_metadata or {})["game"], []).append(sample)
+        episodes = {name: [_from_value(sample.score) for sample in part] for name, part in games.items()}
+        instances = {name: [sample.sample_id for sample in part] for name, part in games.items()}
+        figures = {name: _figures(episodes[name], instances[name]) for name in games}
+        total = clemscore({name: (_defined(f["played"]), _defined(f["quality"])) for name, f in figures.items()})
+        result = {
+            "clemscore": _number(total.clemscore),
+            "clemscore_stderr": _number(clemscore_error(episodes, instances)),
+            "played": _number(total.played),
+            "quality": _number(total.quality),
+            "games": float(len(games)),
+            "partner_aborted": math.fsum(f["partner_aborted"] for f in figures.values()),
+        }
+        for figure in ("clemscore", "played", "quality"):
+            result |= {f"{figure}/{name}": figures[name][figure] for name in games}
         return result
 
     return compute
@@ -64,6 +103,10 @@ def _figures(episodes: Sequence[EpisodeScore], instances: Sequence[object]) -> d
 
 def _number(value: float | None) -> float:
     return math.nan if value is None else value
+
+
+def _defined(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def game_scores(log: EvalLog) -> GameScore:

@@ -159,6 +159,24 @@ def dialogue_game(
     return solve
 
 
+@solver
+def dialogue_games(games: list[str], instances: str = "test", partner: str = SELF, spans: bool = True) -> Solver:
+    """Plays one episode per sample, of the game that the sample's metadata name.
+
+    Args:
+        games: Names of the games.
+        instances: As in `dialogue_game`.
+        partner: As in `dialogue_game`.
+        spans: As in `dialogue_game`.
+    """
+    solvers = {game: dialogue_game(game, instances, partner, None, spans) for game in games}
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        return await solvers[state.metadata["game"]](state, generate)
+
+    return solve
+
+
 def _capped(config: GenerateConfig, limits: GenerateConfig, cap: int | None) -> GenerateConfig:
     """The configuration with the game's cap on this reply, unless the run's own limit is lower."""
     if cap is None:

@@ -19,14 +19,11 @@ from typing import Any
 from playpen_eval.errors import UserError
 from playpen_eval.game import Game
 from playpen_eval.instances import digest
-from playpen_eval.registry import named_folders, scan
+from playpen_eval.registry import AXES, axis_games, named_folders, scan
 
 TEMPLATE = "_game_template_yaml"
 PARTNER = "scripted"
 """Who takes the other roles in the tasks of a single role."""
-
-AXES = (("playpen_unseen_instances", False), ("playpen_unseen_games", True))
-"""Groups, and whether their games are held out from training."""
 
 AGGREGATED = ("played", "quality", "success")
 """Metrics that a group averages over its games, each game counting the same."""
@@ -54,9 +51,9 @@ def write_tasks_dir(games: Mapping[str, Game] | None = None) -> Path:
     files = dict(_static_files())
     for game in games.values():
         files.update(_task_files(game))
-    for group, held_out in AXES:
-        if members := {name: game for name, game in games.items() if game.held_out == held_out}:
-            files[f"{group}.yaml"] = _group(group, members)
+    for axis in AXES:
+        if members := axis_games(axis, games):
+            files[f"playpen_{axis}.yaml"] = _group(f"playpen_{axis}", members)
     folder = cache_home() / "playpen-eval" / "tasks" / digest(files)[:16]
     try:
         for name, text in files.items():

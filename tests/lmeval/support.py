@@ -26,6 +26,7 @@ class Relay(Game):
 
     name = "relay"
     version = 3
+    suite = "playpen"
     roles = ("giver", "taker")
     experiments = ("near", "far")
     sizes = {"train": 2, "validation": 3, "test": 5}

@@ -60,6 +60,13 @@ def test_no_group_without_games():
     assert not (folder / "playpen_unseen_games.yaml").exists()
 
 
+def test_games_of_no_suite_stay_out_of_the_groups(monkeypatch):
+    monkeypatch.setattr(type(load_game("relay")), "suite", "")
+    folder = write_tasks_dir({"relay": load_game("relay")})
+    assert (folder / "playpen_relay.yaml").exists()
+    assert not (folder / "playpen_unseen_instances.yaml").exists()
+
+
 def test_writing_again_changes_nothing_and_repairs():
     folder = write_tasks_dir()
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
