@@ -109,7 +109,7 @@ def load_checkout(game: Game, source: str) -> tuple[str, list[Instance]]:
         The name of the set (`clembench-2.0`) and its instances, which play by clembench's rules.
     """
     root, version = parse_source(source)
-    path, version = instance_file(root, game.name, version)
+    path, version = instance_file(root, game.upstream_name, version)
     data = read_json(path)
     try:
         rows = [

@@ -73,11 +73,11 @@ def main() -> None:
     from rich.console import Console
 
     from playpen_eval.inspect import game_scores
-    from playpen_eval.registry import load_games
+    from playpen_eval.registry import shipped_games
     from playpen_eval.report import show, table
 
     console = Console()
-    tasks = [f"playpen/{name}" for name in load_games()]
+    tasks = [f"playpen/{name}" for name in shipped_games()]
 
     def evaluate(title: str, model: Model | str, options: str, limit: int | None) -> None:
         console.print(f"\n[bold]{title}[/bold]")

@@ -163,6 +163,7 @@ class Game:
         version: Raised with every change of a rule, prompt, score or instance.
         roles: Everybody who can be asked.
         learner: The role a learner takes when a partner takes the others; the last role if not given.
+        upstream_name: Its name in clembench, if that is another one.
         suite: The published set of games that it belongs to, as "playpen"; aggregates are over a suite's games only.
         held_out: True for games that are kept to test generalisation and never trained on.
         experiments: Names of the instance sets.
@@ -175,6 +176,7 @@ class Game:
     version: ClassVar[int] = 1
     roles: ClassVar[tuple[str, ...]]
     learner: ClassVar[str] = ""
+    upstream_name: ClassVar[str] = ""
     suite: ClassVar[str] = ""
     held_out: ClassVar[bool] = False
     experiments: ClassVar[tuple[str, ...]] = ("default",)
@@ -185,6 +187,8 @@ class Game:
     def __init_subclass__(cls) -> None:
         if "roles" in cls.__dict__ and "learner" not in cls.__dict__:
             cls.learner = cls.roles[-1]
+        if "name" in cls.__dict__ and "upstream_name" not in cls.__dict__:
+            cls.upstream_name = cls.name
 
     def play(self, instance: Instance) -> Generator[Ask, str, Outcome]:
         """The rules: asks roles, reads their replies, returns the outcome (or raises `Abort`)."""
@@ -215,6 +219,17 @@ class Game:
     def solution(self, instance: Instance, *, last: bool = False) -> list[str]:
         """Replies that win the instance as early as the rules allow, or in the last allowed turn."""
         raise NotImplementedError(f"{type(self).__name__} has no solution()")
+
+    def load_split(self, split: str) -> list[Instance] | None:
+        """The instances of a split where they are somebody else's data and none are shipped (`sizes` is empty).
+
+        Returns:
+            The instances with `id`, `experiment` and `split`; None for a game that ships its own.
+
+        Raises:
+            UserError: The data are not on this machine; says how to get them.
+        """
+        return None
 
     def from_clembench(self, experiment: Mapping[str, Any], instance: Mapping[str, Any], version: str) -> Instance:
         """Translates clembench's own data; the instance then plays by clembench's rules.

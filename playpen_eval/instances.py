@@ -157,9 +157,10 @@ def load_instances(game: Game, source: str = "test", experiment: str | None = No
         UserError: The source does not exist or does not fit the game.
     """
     if source in SPLITS:
-        shipped = shipped_file(game, source)
-        rows = read_jsonl(shipped) if shipped else make_split(game, source)
-        name = source
+        name, rows = source, game.load_split(source)
+        if rows is None:
+            shipped = shipped_file(game, source)
+            rows = read_jsonl(shipped) if shipped else make_split(game, source)
     elif source.startswith("clembench:"):
         from playpen_eval.clembench import load_checkout
 

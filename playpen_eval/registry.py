@@ -150,3 +150,12 @@ def load_games(*names: str) -> dict[str, Game]:
         lines = [f"\n  {folder}: {why}" for folder, why in found.broken.items()]
         raise UserError("some game folders cannot be loaded:" + "".join(lines))
     return dict(found.games)
+
+
+def shipped_games() -> dict[str, Game]:
+    """Every game whose instances are shipped; the others need data that a user has to fetch.
+
+    Raises:
+        UserError: As for `load_games`.
+    """
+    return {name: game for name, game in load_games().items() if game.sizes}

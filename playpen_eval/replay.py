@@ -93,6 +93,7 @@ def replay(
         clembench: A checkout, for the texts that games keep outside their instances. Without it those are ours.
     """
     result = Replay()
+    games = {game.upstream_name: game for game in games.values()}
     played = {recorded.game for recording in recordings.values() for recorded in recording.episodes} & games.keys()
     folders = {name: {"folder": str(game_folder(clembench, name)[0])} for name in played} if clembench else {}
     for label, recording in recordings.items():

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from playpen_eval import Episode, load_game, load_games
+from playpen_eval import Episode, load_game
 from playpen_eval.check import CHECKS, Budget, CheckFailedError, run_checks
 from playpen_eval.check.content import instances_come_from_the_generator, splits_share_no_content
 from playpen_eval.check.purity import observing_changes_nothing
 from playpen_eval.cli import main
-from playpen_eval.registry import ENV
+from playpen_eval.registry import ENV, shipped_games
 
-GAMES = load_games()
+GAMES = shipped_games()
 
 SOURCE = '''
 import datetime, math, random, time

@@ -260,8 +260,10 @@ def test_spans_give_a_lane_per_role(run: Callable[..., EvalLog]) -> None:
 
 def test_clembench_instances(run: Callable[..., EvalLog], shared: Path) -> None:
     source = f"clembench:{shared / 'clembench'}@v3.0"
-    for game in load_games():
-        log = run(f"playpen/{game}", task_args={"instances": source}, limit=2)
+    for game in load_games().values():
+        if game.suite != "playpen":
+            continue
+        log = run(f"playpen/{game.name}", task_args={"instances": source}, limit=2)
         assert log.status == "success"
         assert log.eval.metadata is not None
         assert log.eval.metadata["instances"] == "clembench-3.0"

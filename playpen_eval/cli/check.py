@@ -21,14 +21,14 @@ def run(args: argparse.Namespace) -> int:
     """Prints one line a check; 1 if any failed."""
     from playpen_eval.check import Budget, run_checks
     from playpen_eval.errors import UserError, require
-    from playpen_eval.registry import load_games
+    from playpen_eval.registry import load_games, shipped_games
 
     if bool(args.games) == args.all:
         raise UserError("name the games to check, or give --all")
     if args.replies < 1:
         raise UserError(f"--replies must be at least 1, not {args.replies}")
     require("hypothesis", "dev")
-    games = load_games(*args.games)
+    games = load_games(*args.games) if args.games else shipped_games()
     budget = Budget(replies=args.replies, seed=args.seed)
     results: dict[str, list[dict]] = {}
     for name, game in games.items():

@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     from playpen_eval.errors import UserError
     from playpen_eval.instances import load_instances
-    from playpen_eval.registry import load_games
+    from playpen_eval.registry import load_games, shipped_games
     from playpen_eval.report import figures, show, table
     from playpen_eval.run import RunFolder, describe, make_jobs
 
@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
             raise UserError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
     if not (math.isfinite(args.temperature) and args.temperature >= 0):
         raise UserError(f"--temperature must be 0 or more, not {args.temperature}")
-    games = load_games(*args.games)
+    games = load_games(*args.games) if args.games else shipped_games()
     sets = {name: load_instances(game, args.instances, args.experiment) for name, game in games.items()}
     jobs = make_jobs(games, sets, args.partner, args.role, args.limit)
     settings = {
