@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-SUMMARY = "run lm-evaluation-harness with our tasks; takes its arguments"
+SUMMARY = "run lm-evaluation-harness with our tasks; takes its arguments, and --data, --skip-missing, --mini, --percent"
 
 COMMANDS = ("run", "ls", "validate")
 
@@ -28,16 +29,51 @@ def run(args: argparse.Namespace) -> int:
     require("lm_eval", "lm-eval")
     from lm_eval.__main__ import cli_evaluate
 
-    from playpen_eval.lmeval.tasks_dir import write_tasks_dir
+    from playpen_eval.cli.tasks_dir import prepare
 
+    own, rest = own_arguments(args.rest)
+    folder = prepare(own.data, own.skip_missing, own.tasks)
     before = sys.argv
-    with arguments(args.rest, write_tasks_dir()) as argv:
+    with arguments([*rest, *_samples(own)], folder) as argv:
         sys.argv = ["lm_eval", *argv]
         try:
             cli_evaluate()
         finally:
             sys.argv = before
     return 0
+
+
+def own_arguments(rest: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Takes our options out of the harness's arguments, and looks up which tasks will run."""
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--data")
+    parser.add_argument("--skip-missing", action="store_true")
+    parser.add_argument("--mini", action="store_true")
+    parser.add_argument("--percent", type=float)
+    own, rest = parser.parse_known_args(list(rest))
+    if own.mini:
+        from playpen_eval.lmeval.skill_tasks import MINI
+
+        rest = [*(rest or ["run"]), "--tasks", MINI]
+    look = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    look.add_argument("--tasks", "-t", nargs="*", default=[])
+    given = look.parse_known_args(rest)[0].tasks
+    own.tasks = [name for names in given for name in names.split(",") if name]
+    return own, rest
+
+
+def _samples(own: argparse.Namespace) -> list[str]:
+    """The harness's option for a fixed subset of the benchmarks that will run."""
+    if own.percent is None:
+        return []
+    from playpen_eval.errors import UserError
+    from playpen_eval.lmeval.skill_tasks import benchmarks_of
+    from playpen_eval.skills.subsets import subset
+
+    names = benchmarks_of(own.tasks)
+    if not names:
+        raise UserError("--percent is for reference benchmarks; --tasks names none (playpen_retained_skills, ...)")
+    return ["--samples", json.dumps(subset(names, own.percent))]
 
 
 @contextmanager

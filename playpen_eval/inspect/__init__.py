@@ -3,9 +3,11 @@
 from playpen_eval.inspect.provider import playpen_scripted
 from playpen_eval.inspect.registration import task
 from playpen_eval.inspect.scorer import episode, game_metrics, game_scores
+from playpen_eval.inspect.skills import register_skills
 from playpen_eval.inspect.solver import dialogue_game
 from playpen_eval.inspect.tasks import game_task, register_all
 
 register_all()
+register_skills()
 
 __all__ = ["dialogue_game", "episode", "game_metrics", "game_scores", "game_task", "playpen_scripted", "task"]

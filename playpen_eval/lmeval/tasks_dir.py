@@ -7,6 +7,7 @@ folder that is named by its content: an unchanged set of games keeps its path, a
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import json
 import logging
 import os
@@ -19,6 +20,7 @@ from typing import Any
 from playpen_eval.errors import UserError
 from playpen_eval.game import Game
 from playpen_eval.instances import digest
+from playpen_eval.lmeval.skill_tasks import skill_files
 from playpen_eval.registry import AXES, axis_games, named_folders, scan
 
 TEMPLATE = "_game_template_yaml"
@@ -31,11 +33,12 @@ AGGREGATED = ("played", "quality", "success")
 log = logging.getLogger("lm_eval.playpen")
 
 
-def write_tasks_dir(games: Mapping[str, Game] | None = None) -> Path:
+def write_tasks_dir(games: Mapping[str, Game] | None = None, skip: frozenset[str] = frozenset()) -> Path:
     """Writes the task files; safe to call from several processes at once.
 
     Args:
         games: The games; all that can be found if not given. Folders that cannot be loaded are logged and left out.
+        skip: Reference benchmarks that their groups leave out.
 
     Returns:
         The folder, in the user's cache.
@@ -54,6 +57,8 @@ def write_tasks_dir(games: Mapping[str, Game] | None = None) -> Path:
     for axis in AXES:
         if members := axis_games(axis, games):
             files[f"playpen_{axis}.yaml"] = _group(f"playpen_{axis}", members)
+    if importlib.util.find_spec("lm_eval"):  # the reference benchmarks are made from its own task files
+        files.update((name, _yaml(content)) for name, content in skill_files(skip))
     folder = cache_home() / "playpen-eval" / "tasks" / digest(files)[:16]
     try:
         for name, text in files.items():

@@ -1,0 +1,276 @@
+"""The reference benchmarks in Inspect: one bridge that runs the very tasks of lm-evaluation-harness.
+
+Prompts, examples, filters and metrics are the harness's own. Tasks with options, which it decides by likelihoods that a
+chat model does not give, are asked for as a letter; the answer then counts as if that option were the likeliest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Any
+
+from inspect_ai import Task
+from inspect_ai.dataset import MemoryDataset, Sample
+from inspect_ai.log import HeadlineMetric
+from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig, Model, get_model
+from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
+from inspect_ai.solver import Generate, Solver, TaskState, solver
+
+from playpen_eval.errors import require
+from playpen_eval.game import Outcome
+from playpen_eval.inspect.registration import task
+from playpen_eval.inspect.solver import RECORD, chat, dialogue_games, greedy
+from playpen_eval.instances import load_instances
+from playpen_eval.players import clean_reply
+from playpen_eval.registry import load_game
+from playpen_eval.scoring import standard_error
+from playpen_eval.skills.aggregate import TaskResult, skills
+from playpen_eval.skills.catalogue import Benchmark, benchmarks, find_benchmark
+
+MESSAGES = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LETTER = re.compile(r"\W*(?:(?:the )?(?:best )?(?:answer|option)(?: is)?\W*)?([a-z])\b", re.I)
+"""A letter at the beginning, perhaps after the words that usually come before it."""
+
+
+def skill_task(
+    names: Sequence[str], label: str, limit_per_task: int | None, data: str | None, skip_missing: bool
+) -> Task:
+    """Makes a task of some benchmarks.
+
+    Args:
+        names: The benchmarks.
+        label: Its name in logs.
+        limit_per_task: At most so many items of each of the harness's tasks.
+        data: Folder of local copies of data sets.
+        skip_missing: Go on without benchmarks whose data are missing.
+    """
+    require("lm_eval", "lm-eval")
+    from playpen_eval.cli.tasks_dir import prepare
+    from playpen_eval.lmeval.skill_tasks import load_tasks, missing_data
+
+    chosen = [find_benchmark(name) for name in names]
+    prepare(data, skip_missing, [task for benchmark in chosen for task in benchmark.tasks])
+    if skip_missing:
+        missing = missing_data(list(names))
+        chosen = [benchmark for benchmark in chosen if benchmark.name not in missing]
+    bridged = [benchmark for benchmark in chosen if benchmark.kind != "game"]
+    games = [benchmark for benchmark in chosen if benchmark.kind == "game"]
+    tasks = load_tasks([name for benchmark in bridged for name in benchmark.tasks])
+    samples = [
+        sample
+        for benchmark in bridged
+        for name in benchmark.tasks
+        for sample in _first(_samples(benchmark, name, tasks[name]), limit_per_task)
+    ]
+    samples += [sample for benchmark in games for sample in _first(_episodes(benchmark), limit_per_task)]
+    return Task(
+        dataset=MemoryDataset(samples, name=label),
+        solver=answer([benchmark.name for benchmark in games]),
+        scorer=skill_value(),
+        metrics=[skill_metrics(mini=chosen[0].mini if chosen else False)],
+        headline_metric=HeadlineMetric(metric="retained_skills" if len(names) > 1 else "score"),
+        config=greedy(_model()),
+        metadata={"benchmarks": [benchmark.name for benchmark in chosen], "harness": _harness()},
+        continue_on_fail=True,
+    )
+
+
+def _model() -> Model | None:
+    try:
+        return get_model()
+    except ValueError:  # no model yet, as for `inspect list`
+        return None
+
+
+def _harness() -> str:
+    from importlib.metadata import version
+
+    return f"lm-eval {version('lm_eval')}"
+
+
+def _first(samples: Iterable[Sample], limit: int | None) -> list[Sample]:
+    samples = list(samples)
+    return samples if limit is None else samples[:limit]
+
+
+def _samples(benchmark: Benchmark, name: str, source: Any) -> Iterable[Sample]:
+    for index, doc in enumerate(source.eval_docs):
+        metadata: dict[str, Any] = {"benchmark": benchmark.name, "task": name, "index": index}
+        if source.OUTPUT_TYPE == "multiple_choice":
+            prompt, order = choice_prompt(source, doc, f"{name}/{index}")
+            yield Sample(id=f"{name}/{index}", input=prompt, metadata=metadata | {"order": order})
+            continue
+        shots = source.config.num_fewshot or 0
+        context = source.fewshot_context(
+            doc,
+            shots,
+            apply_chat_template=True,
+            fewshot_as_multiturn=shots > 0,
+            chat_template=lambda messages, **_: messages,
+        )
+        messages = [MESSAGES[message["role"]](content=message["content"]) for message in context]
+        yield Sample(id=f"{name}/{index}", input=messages, metadata=metadata)
+
+
+def _episodes(benchmark: Benchmark) -> Iterable[Sample]:
+    from playpen_eval.episode import Episode
+
+    game = load_game(benchmark.name)
+    [name] = benchmark.tasks
+    for instance in load_instances(game).instances:
+        yield Sample(
+            id=instance["id"],
+            input=chat(Episode(game, instance).observe().messages),
+            metadata={"benchmark": benchmark.name, "task": name, "game": game.name},
+        )
+
+
+def choice_prompt(source: Any, doc: Any, seed: str) -> tuple[str, list[int]]:
+    """Asks for one of the options of a multiple-choice document by letter.
+
+    Args:
+        source: The harness's task.
+        doc: The document.
+        seed: What decides the order of the options; many data sets have the right one always first.
+
+    Returns:
+        The prompt, and the option's index behind each letter.
+    """
+    options = [str(option) for option in source.doc_to_choice(doc)]
+    text = source.doc_to_text(doc)
+    if source.multiple_input:  # the options come before the same continuation, and `text` is the right one's index
+        ending = str(source.doc_to_target(doc))
+        options, text = [f"{option} {ending.strip()}" for option in options], ""
+    order = list(range(len(options)))
+    Random(seed).shuffle(order)
+    question = str(text).strip() or "Which of these is the better text?"
+    if source.config.description:
+        question = f"{source.config.description.strip()}\n\n{question}"
+    lines = "\n".join(f"{letter}. {options[index].strip()}" for letter, index in zip(LETTERS, order))
+    return f"{question}\n\n{lines}\n\nReply with the letter of your choice and nothing else.", order
+
+
+def read_letter(reply: str, order: Sequence[int]) -> int | None:
+    """The index of the option that a reply names; None if it names none."""
+    found = _LETTER.match(reply[:200])
+    place = LETTERS.find(found[1].upper()) if found else -1
+    return order[place] if 0 <= place < len(order) else None
+
+
+@solver
+def answer(games: list[str]) -> Solver:
+    """Answers an item, or plays an episode of one of the games."""
+    play = dialogue_games(games)
+
+    async def solve(state: TaskState, generate: Generate) -> TaskState:
+        if "game" in state.metadata:
+            return await play(state, generate)
+        config = GenerateConfig()
+        if "order" not in state.metadata:
+            wanted = _source(state.metadata["task"]).config.generation_kwargs or {}
+            config = GenerateConfig(max_tokens=int(wanted.get("max_gen_toks", 256)))
+        state.output = await get_model().generate(state.messages, config=config)
+        if state.output.choices:
+            state.messages.append(state.output.message)
+        return state
+
+    return solve
+
+
+@scorer(metrics=[])
+def skill_value() -> Scorer:
+    """The item's main metric, as the harness computes it; 1 is perfect."""
+
+    async def score(state: TaskState, target: Target) -> Score:
+        if "game" in state.metadata:
+            outcome = state.store.get(RECORD)["outcome"]
+            value = (Outcome.from_dict(outcome).score or 0.0) if outcome else 0.0
+            return Score(value={"skill": value}, answer=outcome["kind"] if outcome else "limit")
+        benchmark = find_benchmark(state.metadata["benchmark"])
+        source = _source(state.metadata["task"])
+        doc, reply = source.eval_docs[state.metadata["index"]], clean_reply(state.output.completion)
+        if "order" in state.metadata:
+            picked = read_letter(reply, state.metadata["order"])
+            value = 0.0 if picked is None else choice_value(source, doc, picked, benchmark.metric)
+        else:
+            value = reply_value(source, doc, reply, benchmark.metric)
+        return Score(value={"skill": value / benchmark.scale}, answer=reply[:500])
+
+    return score
+
+
+def choice_value(source: Any, doc: Any, picked: int, metric: str) -> float:
+    """The metric of a multiple-choice document if this option were the likeliest."""
+    likelihoods = [(0.0 if index == picked else -1e9, False) for index in range(len(source.doc_to_choice(doc)))]
+    return float(source.process_results(doc, likelihoods)[metric.partition(",")[0]])
+
+
+def reply_value(source: Any, doc: Any, reply: str, metric: str) -> float:
+    """The metric of a generated reply, after the harness's stops and filters."""
+    from lm_eval.api.instance import Instance
+
+    for stop in (source.config.generation_kwargs or {}).get("until") or []:
+        reply = reply.split(stop)[0] if stop else reply
+    name, _, chosen = metric.partition(",")
+    request = Instance(request_type="generate_until", doc=doc, arguments=("", {}), idx=0)
+    request.resps = [reply]
+    for filters in source._filters:
+        if filters.name == chosen:
+            filters.apply([request])
+    return float(source.process_results(doc, [request.filtered_resps[chosen]])[name])
+
+
+def _source(name: str) -> Any:
+    """A task of the harness, loaded once in a process."""
+    if name not in _loaded:
+        from playpen_eval.lmeval.skill_tasks import load_tasks
+
+        _loaded.update(load_tasks([name]))
+    return _loaded[name]
+
+
+_loaded: dict[str, Any] = {}
+
+
+@metric(scores="unreduced")
+def skill_metrics(mini: bool = False) -> Metric:
+    """Every benchmark corrected for guessing, capabilities, and the mean over benchmarks."""
+
+    def compute(scores: list[SampleScore]) -> dict[str, float]:
+        found: dict[str, list[SampleScore]] = {}
+        for sample in scores:
+            found.setdefault((sample.sample_metadata or {})["task"], []).append(sample)
+        results = {}
+        for name, part in found.items():
+            values = [float(sample.score.as_dict()["skill"] or 0) for sample in part]
+            error = standard_error(values, [sample.sample_id for sample in part])
+            results[name] = TaskResult(sum(values) / len(values), len(values), error)
+        result = skills(results, mini=mini)
+        figures = {f"score/{name}": score.score for name, score in result.scores.items()}
+        raw = {f"raw/{name}": score.raw for name, score in result.scores.items()}
+        if len(result.scores) == 1:
+            [only] = result.scores.values()
+            return {"score": only.score, "raw": only.raw}
+        capabilities = {f"capability/{name}": score for name, score in result.capabilities.items()}
+        total = {"retained_skills": result.total or 0.0, "benchmarks": float(len(result.scores))}
+        return total | capabilities | figures | raw
+
+    return compute
+
+
+def _register(name: str, names: Sequence[str]) -> None:
+    @task(name=f"playpen/{name}", axis="retained_skills")
+    def playpen_skill(limit_per_task: int | None = None, data: str | None = None, skip_missing: bool = False) -> Task:
+        return skill_task(names, name, limit_per_task, data, skip_missing)
+
+
+def register_skills() -> None:
+    """Registers the axis, the smoke suite, and every benchmark that is not a game, which has a task already."""
+    for benchmark in benchmarks().values():
+        if benchmark.kind != "game":
+            _register(benchmark.name, [benchmark.name])
+    _register("retained_skills", list(benchmarks()))
+    _register("retained_skills_mini", list(benchmarks(mini=True)))

@@ -1,0 +1,135 @@
+"""The reference benchmarks as task files: one for each task of the catalogue, and the groups."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from playpen_eval.errors import UserError
+from playpen_eval.skills.catalogue import CAPABILITIES, Benchmark, Leaf, benchmarks
+from playpen_eval.skills.data import MissingDataError, data_folder, local_files
+
+GROUP = "playpen_retained_skills"
+MINI = f"{GROUP}_mini"
+
+
+def skill_files(skip: frozenset[str] = frozenset()) -> Iterator[tuple[str, dict[str, Any]]]:
+    """File names and contents.
+
+    Args:
+        skip: Benchmarks to leave out of the groups, as their data are missing.
+
+    Raises:
+        UserError: lm-eval is not installed, or does not have a task file that a benchmark is made from.
+    """
+    for benchmark in benchmarks().values():
+        for leaf in benchmark.leaves:
+            yield f"{leaf.name}.yaml", _task(leaf)
+    kept = [benchmark for benchmark in benchmarks().values() if benchmark.name not in skip]
+    for benchmark in kept:
+        if len(benchmark.leaves) > 1:
+            yield f"{_group_name(benchmark)}.yaml", _group(_group_name(benchmark), benchmark.tasks)
+    capabilities = {
+        capability: [_group_name(benchmark) for benchmark in kept if benchmark.capability == capability]
+        for capability in CAPABILITIES
+    }
+    capabilities = {name: members for name, members in capabilities.items() if members}
+    for capability, members in capabilities.items():
+        yield f"playpen_{capability}.yaml", _group(f"playpen_{capability}", members)
+    yield f"{GROUP}.yaml", _group(GROUP, [f"playpen_{capability}" for capability in capabilities])
+    yield f"{MINI}.yaml", _group(MINI, [f"playpen_mini_{capability}" for capability in CAPABILITIES])
+
+
+def missing_data(names: list[str] | None = None) -> dict[str, MissingDataError]:
+    """Which benchmarks cannot be measured here: name -> why. Looks into the data folder, or asks the hub.
+
+    Args:
+        names: The benchmarks to look at; all if not given.
+    """
+    from playpen_eval.skills.data import check_available
+
+    missing = {}
+    for benchmark in benchmarks().values():
+        if names is not None and benchmark.name not in names:
+            continue
+        try:
+            for data in benchmark.data:
+                check_available(data)
+        except MissingDataError as error:
+            missing[benchmark.name] = error
+    return missing
+
+
+def benchmarks_of(tasks: list[str]) -> list[str]:
+    """The benchmarks that names of the harness ask for: of tasks, benchmarks, capabilities or the whole group."""
+    return [
+        benchmark.name
+        for benchmark in benchmarks().values()
+        if {GROUP, f"playpen_{benchmark.capability}", _group_name(benchmark), *benchmark.tasks} & set(tasks)
+    ]
+
+
+def load_tasks(names: Sequence[str]) -> dict[str, Any]:
+    """The harness's task objects by name, with their data.
+
+    Raises:
+        MissingDataError: The data of one are neither in the data folder nor to be had.
+    """
+    from lm_eval.tasks import TaskManager
+
+    from playpen_eval.lmeval.tasks_dir import write_tasks_dir
+
+    for error in missing_data(benchmarks_of(list(names))).values():
+        raise error
+    manager = TaskManager(include_path=str(write_tasks_dir()), include_defaults=False)
+    loaded = manager.load(list(names))["tasks"]
+    return {name: loaded[name] for name in names}
+
+
+def _group_name(benchmark: Benchmark) -> str:
+    """The harness's name of a benchmark: of its only task, or of the group of them."""
+    return benchmark.tasks[0] if len(benchmark.tasks) == 1 else f"playpen_{benchmark.name}"
+
+
+def _group(name: str, members: Any) -> dict[str, Any]:
+    # No aggregate: the harness can only average one metric over all tasks, which would drop every other benchmark.
+    return {"group": name, "task": list(members), "metadata": {"version": 1}}
+
+
+def _task(leaf: Leaf) -> dict[str, Any]:
+    return {"include": _included(leaf.include), "task": leaf.name, **_source(leaf), **leaf.settings}
+
+
+def _included(include: str) -> str:
+    prefix, _, path = include.rpartition(":")
+    if not prefix:
+        return include
+    spec = importlib.util.find_spec(prefix)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError("lm_eval is not installed; run: pip install 'playpen-eval[lm-eval]'")
+    file = Path(spec.submodule_search_locations[0]) / "tasks" / path
+    if not file.is_file():
+        raise UserError(f"this lm-eval has no task file {path}; install the version that playpen-eval[lm-eval] names")
+    return str(file)
+
+
+def _source(leaf: Leaf) -> Mapping[str, Any]:
+    """Where the harness gets the data from: the hub, or local copies if there is a folder of them."""
+    if data_folder() is None:
+        more = {"dataset_kwargs": {"revision": leaf.data.revision}} if leaf.data.revision else {}
+        return {"dataset_path": leaf.data.id, "dataset_name": leaf.config, **more}
+    try:
+        files = local_files(leaf.data) or {}
+    except MissingDataError:
+        # The task is there, and fails if it is run, with the path that was looked for.
+        expected = data_folder()
+        files = {(None, split): Path(str(expected)) / leaf.data.id / f"{split}.jsonl" for split in leaf.data.splits}
+    suffixes = {path.suffix for path in files.values()}
+    kind = "parquet" if suffixes == {".parquet"} else "json"
+    return {
+        "dataset_path": kind,
+        "dataset_name": None,
+        "dataset_kwargs": {"data_files": {split: str(path) for (_, split), path in files.items()}},
+    }

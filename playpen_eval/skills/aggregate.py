@@ -1,0 +1,239 @@
+"""From task results to the third axis: every benchmark by its own main metric, corrected for guessing, then averaged.
+
+A benchmark's score is 100 x (x - chance) / (1 - chance), so 0 is guessing and 100 is perfect; it is not clipped, since
+cutting off what lies below chance would favour weak models. The axis is the mean over benchmarks, each counting the
+same; it is partial, and says so, while some benchmark is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from playpen_eval.errors import UserError
+from playpen_eval.skills.catalogue import CAPABILITIES, Benchmark, benchmarks
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class TaskResult(NamedTuple):
+    """What one task brought.
+
+    Attributes:
+        value: Mean of the main metric, in [0, 1] for a perfect result of 1.
+        n: Number of items.
+        error: Standard error of the mean; None if not known.
+    """
+
+    value: float
+    n: int
+    error: float | None
+
+
+@dataclass(frozen=True)
+class SkillScore:
+    """The figures of one benchmark.
+
+    Attributes:
+        benchmark: Which one.
+        raw: Mean of its main metric, 0-100.
+        score: The same corrected for guessing: 0 is chance, 100 is perfect.
+        error: Standard error of `score`; None if not known.
+        n: Number of items.
+        lacking: Tasks of it without a result; its score is that of the others.
+    """
+
+    benchmark: Benchmark
+    raw: float
+    score: float
+    error: float | None
+    n: int
+    lacking: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Skills:
+    """The third axis.
+
+    Attributes:
+        scores: Benchmark -> its figures.
+        missing: Benchmarks without any result.
+        capabilities: Capability -> mean over its benchmarks.
+        total: Mean over all benchmarks that have a result.
+        paper: Mean over those of the Playpen paper.
+        mini: True if this is the smoke suite.
+    """
+
+    scores: Mapping[str, SkillScore]
+    missing: tuple[str, ...]
+    capabilities: Mapping[str, float]
+    total: float | None
+    paper: float | None
+    mini: bool = False
+
+    @property
+    def complete(self) -> bool:
+        """Whether every benchmark has a result for every one of its tasks."""
+        return not self.missing and not any(score.lacking for score in self.scores.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON data."""
+        return {
+            "retained_skills": self.total,
+            "retained_skills_paper": self.paper,
+            "complete": self.complete,
+            "smoke_suite": self.mini,
+            "missing": list(self.missing),
+            "capabilities": dict(self.capabilities),
+            "benchmarks": {
+                name: {
+                    "capability": score.benchmark.capability,
+                    "metric": score.benchmark.metric,
+                    "chance": score.benchmark.chance,
+                    "raw": score.raw,
+                    "score": score.score,
+                    "stderr": score.error,
+                    "n": score.n,
+                    "lacking": list(score.lacking),
+                }
+                for name, score in self.scores.items()
+            },
+        }
+
+
+def skills(results: Mapping[str, TaskResult], *, mini: bool = False) -> Skills:
+    """The third axis from the results of single tasks.
+
+    Args:
+        results: Task name -> result.
+        mini: Make the aggregate of the smoke suite instead.
+    """
+    scores, missing = {}, []
+    for name, benchmark in benchmarks(mini=mini).items():
+        found = {task: results[task] for task in benchmark.tasks if task in results}
+        if found:
+            scores[name] = _score(benchmark, found)
+        else:
+            missing.append(name)
+    by_capability = {
+        capability: [score.score for score in scores.values() if score.benchmark.capability == capability]
+        for capability in CAPABILITIES
+    }
+    return Skills(
+        scores,
+        tuple(missing),
+        {capability: math.fsum(part) / len(part) for capability, part in by_capability.items() if part},
+        _mean(score.score for score in scores.values()),
+        _mean(score.score for score in scores.values() if score.benchmark.paper),
+        mini,
+    )
+
+
+def _score(benchmark: Benchmark, found: Mapping[str, TaskResult]) -> SkillScore:
+    weights = {task: result.n if benchmark.weight == "size" else 1 for task, result in found.items()}
+    total = sum(weights.values())
+    value = math.fsum(weights[task] * result.value for task, result in found.items()) / total
+    errors = [(weights[task] / total, result.error) for task, result in found.items()]
+    error = None
+    if all(one is not None for _, one in errors):
+        error = math.sqrt(math.fsum((share * (one or 0.0)) ** 2 for share, one in errors))
+    slope = 100 / (1 - benchmark.chance)
+    return SkillScore(
+        benchmark,
+        raw=100 * value,
+        score=slope * (value - benchmark.chance),
+        error=None if error is None else slope * error,
+        n=sum(result.n for result in found.values()),
+        lacking=tuple(task for task in benchmark.tasks if task not in found),
+    )
+
+
+def _mean(values: Iterable[float]) -> float | None:
+    values = list(values)
+    return math.fsum(values) / len(values) if values else None
+
+
+def from_lm_eval(data: Mapping[str, Any]) -> dict[str, TaskResult]:
+    """Task results out of a results object of lm-evaluation-harness.
+
+    Raises:
+        UserError: A task has a result, but not in its main metric.
+    """
+    found = {}
+    for benchmark in (*benchmarks().values(), *benchmarks(mini=True).values()):
+        for task in benchmark.tasks:
+            row = data["results"].get(task)
+            if row is None:
+                continue
+            name, _, chosen = benchmark.metric.partition(",")
+            if benchmark.metric not in row:
+                raise UserError(f"{task}: the results have no {benchmark.metric!r}; there are {', '.join(row)}")
+            error = row.get(f"{name}_stderr,{chosen}")
+            n = data.get("n-samples", {}).get(task, {}).get("effective", 0)
+            found[task] = TaskResult(
+                row[benchmark.metric] / benchmark.scale,
+                n,
+                error / benchmark.scale if isinstance(error, int | float) and math.isfinite(error) else None,
+            )
+    return found
+
+
+def read_results(path: Path) -> Skills:
+    """Reads what lm-eval wrote: a results file, or a folder in which every task's newest result counts.
+
+    Raises:
+        UserError: There is nothing of the kind.
+    """
+    files = [path] if path.is_file() else sorted(path.rglob("results_*.json"), key=lambda file: file.name)
+    results: dict[str, TaskResult] = {}
+    for file in files:
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+            if not isinstance(data.get("results"), dict):
+                raise ValueError("no object with `results`")
+        except (OSError, ValueError, AttributeError) as error:
+            raise UserError(f"{file} is no results file of lm-eval: {error}") from None
+        results |= from_lm_eval(data)
+    if not results:
+        raise UserError(f"{path}: no results of retained skills (results_*.json of lm_eval --output_path)")
+    # The smoke suite counts only where there is nothing else; the two never meet in one table.
+    only_mini = results.keys() <= {task for one in benchmarks(mini=True).values() for task in one.tasks}
+    return skills(results, mini=only_mini)
+
+
+def table(found: Skills) -> Table:
+    """The third axis for the terminal."""
+    from rich.table import Table
+
+    title = "smoke suite: not the reference benchmarks, and not to be compared with them" if found.mini else None
+    shown = Table(
+        title=title,
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        caption="score: 0 is guessing, 100 is perfect; +- one standard error",
+    )
+    shown.add_column("benchmark", no_wrap=True)
+    for heading in ("capability", "n", "metric", "raw", "chance", "score"):
+        shown.add_column(heading, justify="left" if heading in ("capability", "metric") else "right", no_wrap=True)
+    for name, row in found.scores.items():
+        kind = row.benchmark
+        error = "" if row.error is None else f" +-{row.error:.1f}"
+        part = f" ({len(kind.tasks) - len(row.lacking)} of {len(kind.tasks)} tasks)" if row.lacking else ""
+        metric = kind.metric.partition(",")[0]
+        cells = (kind.capability, str(row.n), metric, f"{row.raw:.1f}", f"{100 * kind.chance:.1f}")
+        shown.add_row(name + part, *cells, f"{row.score:.1f}{error}")
+    shown.add_section()
+    for capability, score in found.capabilities.items():
+        shown.add_row("", capability, "", "", "", "", f"{score:.1f}")
+    shown.add_section()
+    label = "all" if found.complete else f"partial: without {', '.join(found.missing) or 'some tasks'}"
+    shown.add_row(label, "", "", "", "", "", "-" if found.total is None else f"{found.total:.1f}")
+    if found.paper is not None:
+        shown.add_row("of the paper's thirteen", "", "", "", "", "", f"{found.paper:.1f}")
+    return shown
