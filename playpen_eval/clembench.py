@@ -93,7 +93,8 @@ def instance_file(root: Path, game: str, version: str | None) -> tuple[Path, str
     files = {_version(path.stem): path for path in (folder / "in").glob(f"{stem}_v*.json")}
     plain = folder / "in" / f"{stem}.json"
     if plain.is_file() and spec.get("benchmark"):
-        files.setdefault(max(spec["benchmark"], key=_as_number), plain)
+        numbered = [tag for tag in spec["benchmark"] if tag[:1].isdigit()]  # "static_1.0" names a set, no version
+        files.setdefault(max(numbered, key=_as_number, default=RULES[-1]), plain)
     if not files:
         raise UserError(f"no instance files of {game!r} in {folder / 'in'}")
     chosen = version or max(files, key=_as_number)

@@ -76,7 +76,7 @@ class Endpoint:
         Raises:
             EndpointError: No usable answer after all attempts.
         """
-        limit = min(self.max_tokens, observation.max_tokens or self.max_tokens)
+        limit = observation.max_tokens or self.max_tokens
         request = {
             "model": self.model,
             "messages": observation.messages,

@@ -40,7 +40,7 @@ class Observation(NamedTuple):
     Attributes:
         role: The role to move.
         messages: The role's whole chat, the last message being the one to answer. A fresh copy.
-        max_tokens: Upper limit for this reply, or None.
+        max_tokens: Upper limit for this reply; None for that of the run.
         game: The game played.
         view: The instance's fields that the role is told; scripted players read them. Not to be changed.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,7 +65,7 @@ class Ask(NamedTuple):
         role: Who has to answer.
         text: What the role is told now. It is the next user message of that role.
         remember: False if the exchange disappears from the role's history once it is answered.
-        max_tokens: Upper limit for this reply, beside the limit of the run.
+        max_tokens: Upper limit for this reply, instead of the limit of the run.
         reward: Per-turn credit by role for what happened since the previous ask.
         preface: Exchanges (text, reply) that enter the role's history first, as if they had happened.
     """
@@ -83,7 +84,8 @@ class Outcome:
 
     Attributes:
         kind: `success`, `lose`, or `aborted` when a role broke the protocol.
-        score: In [0, 1]; None when aborted. Reports show it times 100, as clembench does.
+        score: In [0, 1]; None when aborted. Reports show it times 100, as clembench does. A lose may score below 0
+            where the published scale does (EQ-Bench: worse than guessing).
         reason: One sentence for people.
         faulty_role: The role that broke the protocol; only when aborted.
         metrics: Further numbers of the episode.
@@ -107,7 +109,7 @@ class Outcome:
                 raise ValueError("an aborted outcome has a faulty role and no score")
         elif self.faulty_role is not None:
             raise ValueError(f"only an aborted outcome has a faulty role, not a {self.kind}")
-        elif self.score is None or not 0 <= self.score <= 1:
+        elif self.score is None or not (0 <= self.score <= 1 or (self.kind == "lose" and -math.inf < self.score < 0)):
             raise ValueError(f"the score of a {self.kind} must lie in [0, 1], not {self.score!r}")
 
     @classmethod
@@ -170,6 +172,7 @@ class Game:
         sizes: Instances per experiment in each shipped split.
         visible: For every role the instance fields that its prompt tells it; the others are secret to it.
         upstream_defects: Scores that clembench computes wrongly -> why; replay does not count them as differences.
+            `NAME missing` stands for a score that its recordings lack.
     """
 
     name: ClassVar[str]

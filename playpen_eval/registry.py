@@ -22,8 +22,9 @@ from playpen_eval.game import Game
 
 ENV = "PLAYPEN_GAMES_DIR"
 
-AXES = {"unseen_instances": False, "unseen_games": True}
-"""Two of the three questions asked of a checkpoint, and whether it is the held-out games of Playpen that answer."""
+AXES = {"unseen_instances": ("playpen", False), "unseen_games": ("playpen", True), "statscore": ("static", True)}
+"""What there is a clemscore over: a suite, and whether its held-out games are meant. The first two are questions asked
+of every checkpoint; the last is clembench's figure for reference tests."""
 
 
 @dataclass
@@ -109,14 +110,14 @@ def scan() -> Found:
 
 
 def axis_games(axis: str, games: Mapping[str, Game] | None = None) -> dict[str, Game]:
-    """The games of one axis: those of the suite `playpen` that are, or are not, held out from training.
+    """The games of one axis.
 
     Args:
         axis: One of `AXES`.
         games: Where to choose from; all that can be found if not given.
     """
-    held_out, found = AXES[axis], scan().games if games is None else games
-    return {name: game for name, game in found.items() if game.suite == "playpen" and game.held_out == held_out}
+    found = scan().games if games is None else games
+    return {name: game for name, game in found.items() if (game.suite, game.held_out) == AXES[axis]}
 
 
 def load_game(name: str) -> Game:

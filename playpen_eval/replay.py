@@ -145,7 +145,7 @@ def _replay_episode(
         return
     if outcome is not None:
         outcomes.append(outcome)
-    explained = [game.upstream_defects.get(name.rpartition("/")[2]) for name, _, _ in found]
+    explained = [_explanation(game, name, theirs) for name, _, theirs in found]
     row.equal += not found
     row.explained += bool(found) and all(explained)
     row.different += not all(explained)
@@ -153,6 +153,12 @@ def _replay_episode(
         {"game": game.name, "episode": where, "score": name, "ours": ours, "recorded": theirs, "explained": why}
         for (name, ours, theirs), why in zip(found, explained, strict=True)
     ]
+
+
+def _explanation(game: Game, name: str, theirs: Any) -> str | None:
+    """Why upstream is wrong, if the game says so; `NAME missing` explains no more than that a score is not there."""
+    score = name.rpartition("/")[2]
+    return game.upstream_defects.get(f"{score} missing" if theirs == "missing" else score)
 
 
 def _feed(episode: Episode, recorded: RecordedEpisode, row: GameReplay) -> str | None:

@@ -115,7 +115,7 @@ def test_a_copy_of_another_shape_is_refused(folder):
     path.write_text("")
     with pytest.raises(UserError, match="holds no rows"):
         data.load_rows(ANIMALS, "small", "test")
-    path.write_text("{}\n[1]\n")
+    path.write_text("[1]\n")
     with pytest.raises(UserError, match="holds no rows"):
         data.load_rows(ANIMALS, "small", "test")
 

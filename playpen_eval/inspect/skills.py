@@ -28,6 +28,7 @@ from playpen_eval.registry import load_game
 from playpen_eval.scoring import standard_error
 from playpen_eval.skills.aggregate import TaskResult, skills
 from playpen_eval.skills.catalogue import Benchmark, benchmarks, find_benchmark
+from playpen_eval.skills.data import data_folder
 
 MESSAGES = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -49,7 +50,7 @@ def skill_task(
     """
     require("lm_eval", "lm-eval")
     from playpen_eval.cli.tasks_dir import prepare
-    from playpen_eval.lmeval.skill_tasks import load_tasks, missing_data
+    from playpen_eval.lmeval.skill_tasks import missing_data
 
     chosen = [find_benchmark(name) for name in names]
     prepare(data, skip_missing, [task for benchmark in chosen for task in benchmark.tasks])
@@ -58,7 +59,7 @@ def skill_task(
         chosen = [benchmark for benchmark in chosen if benchmark.name not in missing]
     bridged = [benchmark for benchmark in chosen if benchmark.kind != "game"]
     games = [benchmark for benchmark in chosen if benchmark.kind == "game"]
-    tasks = load_tasks([name for benchmark in bridged for name in benchmark.tasks])
+    tasks = _sources([name for benchmark in bridged for name in benchmark.tasks])
     samples = [
         sample
         for benchmark in bridged
@@ -223,16 +224,22 @@ def reply_value(source: Any, doc: Any, reply: str, metric: str) -> float:
     return float(source.process_results(doc, [request.filtered_resps[chosen]])[name])
 
 
+def _sources(names: Sequence[str]) -> dict[str, Any]:
+    """Tasks of the harness, each loaded once in a process from the same data folder."""
+    from playpen_eval.lmeval.skill_tasks import load_tasks
+
+    folder = str(data_folder())
+    new = [name for name in names if (folder, name) not in _loaded]
+    if new:
+        _loaded.update(((folder, name), source) for name, source in load_tasks(new).items())
+    return {name: _loaded[folder, name] for name in names}
+
+
 def _source(name: str) -> Any:
-    """A task of the harness, loaded once in a process."""
-    if name not in _loaded:
-        from playpen_eval.lmeval.skill_tasks import load_tasks
-
-        _loaded.update(load_tasks([name]))
-    return _loaded[name]
+    return _sources([name])[name]
 
 
-_loaded: dict[str, Any] = {}
+_loaded: dict[tuple[str, str], Any] = {}
 
 
 @metric(scores="unreduced")

@@ -18,7 +18,6 @@ from inspect_ai.model import (
     get_model,
     model_roles,
 )
-from inspect_ai.model._generate_config import active_generate_config  # no public way to the run's own limits
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import span
 
@@ -132,13 +131,13 @@ def dialogue_game(
         async def reply(observation: Observation) -> str:
             messages = chats[observation.role] = chat(observation.messages, chats.get(observation.role, ()))
             if observation.role in roles:
-                config = _capped(GenerateConfig(), active_generate_config(), observation.max_tokens)
+                config = _capped(GenerateConfig(), observation.max_tokens)
                 output = state.output = await _generate(learner, observation, messages, config)
             elif style is not None:
                 return scripted_reply(observation, style)
             else:
                 assert other is not None  # learner_roles leaves a role over only beside a partner
-                config = _capped(other_config, other_config, observation.max_tokens)
+                config = _capped(other_config, observation.max_tokens)
                 output = await _generate(other, observation, messages, config)
             if output.choices:
                 messages.append(output.message)
@@ -177,11 +176,9 @@ def dialogue_games(games: list[str], instances: str = "test", partner: str = SEL
     return solve
 
 
-def _capped(config: GenerateConfig, limits: GenerateConfig, cap: int | None) -> GenerateConfig:
-    """The configuration with the game's cap on this reply, unless the run's own limit is lower."""
-    if cap is None:
-        return config
-    return config.merge(GenerateConfig(max_tokens=min(cap, limits.max_tokens or MAX_TOKENS)))
+def _capped(config: GenerateConfig, cap: int | None) -> GenerateConfig:
+    """The configuration with the game's own limit for this reply, if it has one."""
+    return config if cap is None else config.merge(GenerateConfig(max_tokens=cap))
 
 
 async def _generate(

@@ -91,7 +91,7 @@ class ModelPlayer:
         stops = [*settings["until"], PLAIN_STOP] if self.template == "plain" else [*settings["until"]]
         settings = {**settings, "until": stops}
         if cap is not None:
-            settings["max_gen_toks"] = min(cap, settings["max_gen_toks"])
+            settings["max_gen_toks"] = cap
         return settings
 
     def _is_full(self, prompt: Any, reply_tokens: int) -> bool:

@@ -122,7 +122,7 @@ def load_rows(data: DataSet, config: str | None, split: str) -> list[dict[str, A
         if path is None:
             raise MissingDataError(data, f"no {config or 'default'}/{split}.jsonl or .parquet in {folder / data.id}")
         rows, where = _read(path), str(path)
-    _check_columns(data, where, rows)
+    _check_columns(data, where, rows[:1])
     return rows
 
 
@@ -135,7 +135,7 @@ def check_available(data: DataSet) -> None:
     """
     files = local_files(data)
     for path in (files or {}).values():
-        _check_columns(data, str(path), _read(path))
+        _check_columns(data, str(path), _first_row(path))
     if files is None:
         datasets = require("datasets", "lm-eval")
         for config in data.configs or (None,):
@@ -189,7 +189,19 @@ def _read(path: Path) -> list[dict[str, Any]]:
         raise UserError(f"cannot read {path}: {_first_line(error)}") from None
 
 
-def _check_columns(data: DataSet, where: str, rows: list[dict[str, Any]]) -> None:
+def _first_row(path: Path) -> list[Any]:
+    """The first row, or none, without reading the whole of a large file."""
+    if path.suffix == ".parquet":
+        return _read(path)[:1]
+    with path.open(encoding="utf-8") as file:
+        line = next((line for line in file if line.strip()), "")
+    try:
+        return [json.loads(line)] if line else []
+    except ValueError as error:
+        raise UserError(f"{path}:1: not JSON ({error})") from None
+
+
+def _check_columns(data: DataSet, where: str, rows: list[Any]) -> None:
     if not rows or not all(isinstance(row, dict) for row in rows):
         raise UserError(f"{where} holds no rows")
     lacking = [column for column in data.columns if column not in rows[0]]
