@@ -19,6 +19,7 @@ lint: $(INSTALLED)
 	$(BIN)/pyright
 
 bench: $(INSTALLED)
+	$(BIN)/python tests/bench/bench_steps.py
 	$(BIN)/python tests/bench/bench_games.py
 	$(BIN)/python tests/bench/bench_inspect.py
 	$(BIN)/python tests/bench/bench_lmeval.py

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 SUMMARY = "list the games: roles, experiments, instances per split"
 
 
+MOST_SHOWN = 5
+"""Experiments that people are shown by name; --json has all."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("--json", action="store_true", help="print JSON")
@@ -67,6 +71,9 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         roles = ", ".join(role + "*" * (role == row["learner"]) for role in row["roles"])
         sizes = "/".join(str(row["splits"].get(split, 0)) for split in ("train", "validation", "test"))
+        sizes = sizes if row["splits"] else "not shipped"
         kind = " (held out)" if row["held_out"] else ""
-        table.add_row(row["game"], str(row["version"]) + kind, roles, ", ".join(row["experiments"]), sizes)
+        names = row["experiments"]
+        shown = ", ".join(names) if len(names) <= MOST_SHOWN else f"{len(names)}: {names[0]}, ..., {names[-1]}"
+        table.add_row(row["game"], str(row["version"]) + kind, roles, shown, sizes)
     show(table)

@@ -14,7 +14,7 @@ import yaml
 from support import figure
 
 from playpen_eval.cli import lm_eval as command
-from playpen_eval.cli import tasks_dir as tasks_dir_command
+from playpen_eval.cli import main
 from playpen_eval.errors import UserError
 from playpen_eval.lmeval.tasks_dir import write_tasks_dir
 
@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_tasks_dir_prints_the_folder_alone(capsys):
-    assert tasks_dir_command.run(argparse.Namespace()) == 0
+    assert main(["tasks-dir"]) == 0
     assert capsys.readouterr().out == f"{write_tasks_dir()}\n"
 
 

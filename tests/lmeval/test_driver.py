@@ -78,7 +78,7 @@ def test_every_turn_tells_the_whole_history_of_its_role_alone():
         assert sum("RULES" in message["content"] for message in messages) == 1
 
 
-def test_the_shorter_limit_of_tokens_counts():
+def test_a_game_s_own_limit_of_tokens_counts():
     def limits(**more: Any) -> set[tuple[str, int]]:
         lm = FakeLM()
         evaluate(lm, "playpen_relay", **more)
@@ -86,7 +86,7 @@ def test_the_shorter_limit_of_tokens_counts():
         return {(roles[prompt], settings["max_gen_toks"]) for batch in lm.batches for prompt, settings in batch}
 
     assert limits() == {("giver.", 20), ("taker.", 300)}
-    assert limits(gen_kwargs="max_gen_toks=10") == {("giver.", 10), ("taker.", 10)}
+    assert limits(gen_kwargs="max_gen_toks=10") == {("giver.", 20), ("taker.", 10)}
 
 
 def test_backends_may_change_the_settings_they_get():

@@ -70,7 +70,7 @@ def by_mark(answers: dict[str, str]) -> Callable[[str], str]:
 
 
 def test_files_are_templates_that_are_not_indexed():
-    assert len(FILES) == 27
+    assert len(FILES) == 28
     assert not TaskManager(include_path=str(SKILLS), include_defaults=False).all_tasks
 
 
