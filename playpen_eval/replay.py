@@ -53,7 +53,8 @@ class Replay:
 
     Attributes:
         games: Counts by game.
-        runs: Run -> clemscore (ours; None while games are missing), published, equal.
+        runs: Run -> clemscore (ours; None while games are missing), published, equal, and how many columns of
+            results.csv were compared.
         differences: One entry for every score that differs.
         errors: Files that could not be used.
     """
@@ -237,7 +238,7 @@ def _aggregate(
         columns["-, clemscore"] = total.clemscore
     ours = total.clemscore if total else None
     if published is None:
-        return {"clemscore": ours, "published": None, "equal": None}
+        return {"clemscore": ours, "published": None, "equal": None, "columns": 0}
     equal = True
     for column, value in columns.items():
         rounded = None if value is None else round_half_even(value)
@@ -249,7 +250,7 @@ def _aggregate(
             difference = {"game": column.partition(",")[0], "episode": run, "score": f"results.csv: {column}"}
             result.differences.append(difference | {"ours": rounded, "recorded": theirs, "explained": None})
     number = _number(published.get("-, clemscore", ""))
-    return {"clemscore": ours, "published": number, "equal": equal if complete else None}
+    return {"clemscore": ours, "published": number, "equal": equal if complete else None, "columns": len(columns)}
 
 
 def _number(text: str) -> float | None:

@@ -318,3 +318,12 @@ def test_episodes_that_would_end_differently_now_are_never_mixed_in(tmp_path, ca
     path.write_text(text.replace(old, new, 1))
     assert run(tmp_path / "out") == 2
     assert message in capsys.readouterr().err
+
+
+def test_held_out_games_make_no_train_instances_unless_told(capsys, tmp_path):
+    output = tmp_path / "more.jsonl"
+    assert main(["generate", "guesswhat", "-n", "1", "-o", str(output)]) == 2
+    assert "guesswhat is held out from training" in capsys.readouterr().err
+    assert not output.exists()
+    assert main(["generate", "guesswhat", "-n", "1", "-o", str(output), "--allow-held-out"]) == 0
+    assert main(["generate", "guesswhat", "--split", "test", "-n", "1", "-o", str(output)]) == 0

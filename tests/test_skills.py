@@ -184,7 +184,7 @@ def test_ids_are_those_published():
 def test_widths_of_intervals():
     found = {"playpen_winogrande": range(100), "playpen_natural_plan_trip": range(25)}
     widths = subsets.widths({**found, "playpen_natural_plan_meeting": range(100)})
-    assert widths["winogrande"] == (100, pytest.approx(100 * subsets.Z * 0.05))
+    assert widths["winogrande"] == (100, pytest.approx(100 * subsets.Z * 0.05 / 0.5))
     assert widths["natural_plan"] == (125, pytest.approx(100 * subsets.Z * math.sqrt(0.25 * (0.01 + 0.0025))))
 
 
@@ -217,7 +217,11 @@ def test_tasks_weigh_by_size_or_alike():
 
 def results(**tasks: dict[str, Any]) -> dict[str, Any]:
     names = {f"playpen_{name}": row for name, row in tasks.items()}
-    return {"results": names, "n-samples": {name: {"original": 9, "effective": 9} for name in names}}
+    return {
+        "results": names,
+        "n-samples": {name: {"original": 10, "effective": 9} for name in names},
+        "model_name": "small",
+    }
 
 
 def test_lm_eval_results_are_read_in_their_own_metric():
@@ -228,8 +232,8 @@ def test_lm_eval_results_are_read_in_their_own_metric():
         )
     )
     assert found == {
-        "playpen_eq_bench": TaskResult(0.6, 9, 0.03),
-        "playpen_mmlu_pro_law": TaskResult(0.4, 9, None),
+        "playpen_eq_bench": TaskResult(0.6, 9, 0.03, 10),
+        "playpen_mmlu_pro_law": TaskResult(0.4, 9, None, 10),
     }
     with pytest.raises(
         UserError, match=r"playpen_ifeval: the results have no 'prompt_level_strict_acc,none'; there are acc"
@@ -246,9 +250,43 @@ def test_a_folder_of_results_the_newest_counts(tmp_path, capsys):
     assert main(["skills", "table", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert "winogrande" in shown
-    assert "partial: without bbh" in shown
+    assert "partial (see below)" in shown
+    assert "of the paper's, 1 of 13" in shown
+    assert "commonsense (1 of 2)" not in shown
+    assert "partial: only winogrande 9 of 10 items" in " ".join(shown.split())
     assert main(["skills", "table", str(new), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["complete"] is False
+
+
+def test_results_of_two_models_are_not_mixed(tmp_path):
+    for name, model in (("results_1.json", "small"), ("results_2.json", "large")):
+        (tmp_path / name).write_text(json.dumps(results(winogrande={"acc,none": 0.5}) | {"model_name": model}))
+    with pytest.raises(UserError, match=r"mixes results with model_name 'small' and 'large' \(results_2\.json\)"):
+        read_results(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["N/A", None, float("nan")])
+def test_a_result_that_is_no_number_is_named(value):
+    with pytest.raises(UserError, match=r"playpen_winogrande: acc,none is .* which is no number"):
+        from_lm_eval(results(winogrande={"acc,none": value}))
+
+
+def test_a_result_without_its_number_of_items_is_named():
+    with pytest.raises(UserError, match="do not say how many items"):
+        from_lm_eval(results(winogrande={"acc,none": 1.0}) | {"n-samples": None})
+
+
+def test_a_limited_run_is_not_complete():
+    every = {task: TaskResult(1.0, 5, 0.0, 50) for one in benchmarks().values() for task in one.tasks}
+    found = skills(every)
+    assert not found.complete
+    assert "winogrande 5 of 50 items" in found.gaps[0]
+
+
+def test_the_same_items_in_other_words_do_not_average_their_errors_out():
+    tasks = find_benchmark("lm_pragmatics").tasks
+    score = skills({task: TaskResult(0.5, 20, 0.1) for task in tasks}).scores["lm_pragmatics"]
+    assert score.error == pytest.approx(100 / 0.7 * 0.1)
 
 
 def test_the_smoke_suite_is_never_mixed_with_the_benchmarks(tmp_path, capsys):

@@ -19,6 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", default="1", help='any text; the shipped sets have "0" (default: %(default)s)')
     parser.add_argument("-n", type=int, default=10, help="instances per experiment (default: %(default)s)")
     parser.add_argument("-o", "--output", type=Path, help="write here instead of to standard output (.jsonl)")
+    parser.add_argument(
+        "--allow-held-out", action="store_true", help="make train instances of a game that is held out from training"
+    )
     parser.add_argument("--ship", action="store_true", help="write the game's own instances/ files and nothing else")
 
 
@@ -36,6 +39,11 @@ def run(args: argparse.Namespace) -> int:
             if game.sizes.get(split):
                 _write(folder / f"{game.name}-{split}.jsonl", make_split(game, split))
         return 0
+    if args.split == "train" and game.held_out and not args.allow_held_out:
+        raise UserError(
+            f"{game.name} is held out from training: use --split validation or test, or --allow-held-out if figures of "
+            "unseen games are not wanted"
+        )
     if args.n < 1:
         raise UserError(f"-n must be at least 1, not {args.n}")
     instances = []

@@ -6,13 +6,17 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from playpen_eval.errors import UserError
 
 SUMMARY = "run lm-evaluation-harness with our tasks; takes its arguments, and --data, --skip-missing, --mini, --percent"
 
 COMMANDS = ("run", "ls", "validate")
+MINI = "playpen_retained_skills_mini"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,12 +33,12 @@ def run(args: argparse.Namespace) -> int:
     require("lm_eval", "lm-eval")
     from lm_eval.__main__ import cli_evaluate
 
-    from playpen_eval.cli.tasks_dir import prepare
+    from playpen_eval.lmeval.prepare import prepare
 
     own, rest = own_arguments(args.rest)
-    folder = prepare(own.data, own.skip_missing, own.tasks)
+    prepared = prepare(own.data, own.skip_missing, own.tasks)
     before = sys.argv
-    with arguments([*rest, *_samples(own)], folder) as argv:
+    with arguments([*rest, *_samples(own, prepared.missing)], prepared.folder) as argv:
         sys.argv = ["lm_eval", *argv]
         try:
             cli_evaluate()
@@ -51,26 +55,33 @@ def own_arguments(rest: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
     parser.add_argument("--mini", action="store_true")
     parser.add_argument("--percent", type=float)
     own, rest = parser.parse_known_args(list(rest))
-    if own.mini:
-        from playpen_eval.lmeval.skill_tasks import MINI
-
-        rest = [*(rest or ["run"]), "--tasks", MINI]
     look = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     look.add_argument("--tasks", "-t", nargs="*", default=[])
-    given = look.parse_known_args(rest)[0].tasks
-    own.tasks = [name for names in given for name in names.split(",") if name]
+    look.add_argument("--config", "-C")
+    look.add_argument("--limit", "-L")
+    given = look.parse_known_args(rest)[0]
+    listed = given.tasks or (_read_config(given.config).get("tasks") if given.config else None) or []
+    own.tasks = [
+        name for names in ([listed] if isinstance(listed, str) else listed) for name in names.split(",") if name
+    ]
+    if own.mini:
+        if own.tasks:
+            raise UserError(f"--mini stands for --tasks; leave out {', '.join(own.tasks)}")
+        own.tasks = [MINI]
+        rest = [*(rest or ["run"]), "--tasks", MINI]
+    if own.percent is not None and given.limit is not None:
+        raise UserError("--percent and --limit exclude each other")
     return own, rest
 
 
-def _samples(own: argparse.Namespace) -> list[str]:
+def _samples(own: argparse.Namespace, missing: Collection[str]) -> list[str]:
     """The harness's option for a fixed subset of the benchmarks that will run."""
     if own.percent is None:
         return []
-    from playpen_eval.errors import UserError
-    from playpen_eval.lmeval.skill_tasks import benchmarks_of
+    from playpen_eval.lmeval.prepare import benchmarks_of
     from playpen_eval.skills.subsets import subset
 
-    names = benchmarks_of(own.tasks)
+    names = [name for name in benchmarks_of(own.tasks) if name not in missing]
     if not names:
         raise UserError("--percent is for reference benchmarks; --tasks names none (playpen_retained_skills, ...)")
     return ["--samples", json.dumps(subset(names, own.percent))]
@@ -97,8 +108,6 @@ def arguments(rest: Sequence[str], folder: Path) -> Iterator[list[str]]:
     given, others = parser.parse_known_args(list(rest))
     if command != "run" or not (given.include_path or given.config):
         if given.include_path:
-            from playpen_eval.errors import UserError
-
             raise UserError(
                 f"lm_eval {command} takes one --include_path and ours is {str(folder)!r}; "
                 f"call lm_eval {command} itself for {given.include_path!r}"
@@ -112,16 +121,21 @@ def arguments(rest: Sequence[str], folder: Path) -> Iterator[list[str]]:
         yield [command, "--config", str(path), *others]
 
 
-def _config(path: str | None, include: str | None, folder: Path) -> str:
+def _read_config(path: str) -> dict[str, Any]:
     import yaml
 
-    from playpen_eval.errors import UserError
-
     try:
-        config = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if path else {}
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"cannot read --config {path}: {error}") from None
     if not isinstance(config, dict):
         raise UserError(f"--config {path} is no mapping of option names to values")
+    return config
+
+
+def _config(path: str | None, include: str | None, folder: Path) -> str:
+    import yaml
+
+    config = _read_config(path) if path else {}
     listed = include or config.get("include_path") or []
     return yaml.safe_dump({**config, "include_path": [str(folder), *([listed] if isinstance(listed, str) else listed)]})

@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from playpen_eval.replay import replay
 
     recordings = {}
-    for path in args.paths:
+    for path in _archives(args.paths):
         try:
             recordings[str(path)] = read_recording(path)
         except UserError as error:  # the other paths are still worth replaying
@@ -49,17 +49,37 @@ def run(args: argparse.Namespace) -> int:
         except OSError as error:
             raise UserError(f"cannot write {args.json}: {error}") from None
     _print(result, args.messages)
-    for difference in result.differences[: args.most]:
-        why = f" (upstream: {difference['explained']})" if difference["explained"] else ""
+    for (game, score, why), episodes in _explained(result).items():
+        print(f"{game}: {len(episodes)} episodes differ in {score}, which is upstream's defect: {why}")
+    unexplained = [difference for difference in result.differences if not difference["explained"]]
+    for difference in unexplained[: args.most]:
         print(
             f"{difference['episode']}: {difference['score']}: ours {difference['ours']!r}, "
-            f"recorded {difference['recorded']!r}{why}"
+            f"recorded {difference['recorded']!r}"
         )
-    if len(result.differences) > args.most:
-        print(f"... and {len(result.differences) - args.most} more differences (--most, --json)")
+    if len(unexplained) > args.most:
+        print(f"... and {len(unexplained) - args.most} more differences (--most, --json)")
     for error in result.errors:
         print(f"playpen-eval replay: {error}", file=sys.stderr)
     return 1 if result.failed else 0
+
+
+def _archives(paths: list[Path]) -> list[Path]:
+    """The paths, with the archives in a folder in place of a folder that holds some."""
+    found = []
+    for path in paths:
+        found += (sorted(path.glob("*.tar.gz")) if path.is_dir() else []) or [path]
+    return found
+
+
+def _explained(result: Replay) -> dict[tuple[str, str, str], set[str]]:
+    """Game, score and why -> the episodes that differ in nothing else than is known of upstream."""
+    groups: dict[tuple[str, str, str], set[str]] = {}
+    for difference in result.differences:
+        if difference["explained"]:
+            key = (difference["game"], difference["score"].rpartition("/")[2], difference["explained"])
+            groups.setdefault(key, set()).add(difference["episode"])
+    return groups
 
 
 def _print(result: Replay, messages: bool) -> None:
@@ -76,4 +96,4 @@ def _print(result: Replay, messages: bool) -> None:
     for name, run in result.runs.items():
         ours = "not computed, games are missing" if run["clemscore"] is None else f"{run['clemscore']:.2f}"
         published = "none" if run["published"] is None else f"{run['published']:.2f}"
-        print(f"{name}: clemscore {ours}, published {published}")
+        print(f"{name}: clemscore {ours}, published {published}; {run['columns']} columns of results.csv compared")

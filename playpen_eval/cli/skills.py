@@ -67,7 +67,10 @@ def _list(args: argparse.Namespace) -> int:
         )
         for more in sets[1:]:
             table.add_row("", "", "", "", "", "", "", more, licence)
-    table.caption = "tokens: the longest reply to one item; *: not among the paper's thirteen"
+    table.caption = (
+        "tokens: the longest reply to one item; *: not among the paper's thirteen\n"
+        "no data set is pinned to a revision; `unchecked`: see its page; --json has notes and sources"
+    )
     show(table)
     return 0
 
@@ -107,7 +110,7 @@ def _fetch(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> int:
-    from playpen_eval.lmeval.skill_tasks import missing_data
+    from playpen_eval.lmeval.prepare import missing_data
     from playpen_eval.skills.catalogue import benchmarks
 
     missing = missing_data()
@@ -124,9 +127,14 @@ def _subset(args: argparse.Namespace) -> int:
     if args.output is None:
         print(text)
         return 0
-    args.output.write_text(text + "\n", encoding="utf-8")
+    try:
+        args.output.write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        from playpen_eval.errors import UserError
+
+        raise UserError(f"cannot write {args.output}: {error}") from None
     for name, (n, width) in widths(found).items():
-        print(f"{name:24} {n:6} items, 95% interval at most +-{width:.1f} points wide")
+        print(f"{name:24} {n:6} items, 95% interval of its score at most +-{width:.1f} points")
     return 0
 
 

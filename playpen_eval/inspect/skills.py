@@ -6,8 +6,9 @@ chat model does not give, are asked for as a letter; the answer then counts as i
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
@@ -18,7 +19,7 @@ from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessag
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
-from playpen_eval.errors import require
+from playpen_eval.errors import UserError, require
 from playpen_eval.game import Outcome
 from playpen_eval.inspect.registration import task
 from playpen_eval.inspect.solver import RECORD, chat, dialogue_games, greedy
@@ -32,8 +33,12 @@ from playpen_eval.skills.data import data_folder
 
 MESSAGES = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_LETTER = re.compile(r"\W*(?:(?:the )?(?:best )?(?:answer|option)(?: is)?\W*)?([a-z])\b", re.I)
-"""A letter at the beginning, perhaps after the words that usually come before it."""
+_PICK = re.compile(
+    r"\W*(?:(?:the )?(?:correct |right |best |final )?(?:answer|option|choice|label)(?: is)?\W*)?([a-z]|\d{1,2})"
+    r"(?=\W*$|[^\w\s]|\s*\n)",
+    re.I,
+)
+"""A letter or number at the beginning, perhaps after words that usually come before it, and no word right behind it."""
 
 
 def skill_task(
@@ -49,14 +54,16 @@ def skill_task(
         skip_missing: Go on without benchmarks whose data are missing.
     """
     require("lm_eval", "lm-eval")
-    from playpen_eval.cli.tasks_dir import prepare
-    from playpen_eval.lmeval.skill_tasks import missing_data
+    from playpen_eval.lmeval.prepare import prepare
 
-    chosen = [find_benchmark(name) for name in names]
-    prepare(data, skip_missing, [task for benchmark in chosen for task in benchmark.tasks])
-    if skip_missing:
-        missing = missing_data(list(names))
-        chosen = [benchmark for benchmark in chosen if benchmark.name not in missing]
+    if limit_per_task is not None and limit_per_task < 1:
+        raise UserError(f"limit_per_task must be at least 1, not {limit_per_task}")
+    wanted = [find_benchmark(name) for name in names]
+    prepared = prepare(data, skip_missing, [task for benchmark in wanted for task in benchmark.tasks])
+    chosen = [benchmark for benchmark in wanted if benchmark.name not in prepared.missing]
+    if not chosen:
+        raise UserError(f"nothing is left of {', '.join(names)} without their data")
+    mini = chosen[0].mini
     bridged = [benchmark for benchmark in chosen if benchmark.kind != "game"]
     games = [benchmark for benchmark in chosen if benchmark.kind == "game"]
     tasks = _sources([name for benchmark in bridged for name in benchmark.tasks])
@@ -71,8 +78,8 @@ def skill_task(
         dataset=MemoryDataset(samples, name=label),
         solver=answer([benchmark.name for benchmark in games]),
         scorer=skill_value(),
-        metrics=[skill_metrics(mini=chosen[0].mini if chosen else False)],
-        headline_metric=HeadlineMetric(metric="retained_skills" if len(names) > 1 else "score"),
+        metrics=[skill_metrics(mini=mini)],
+        headline_metric=HeadlineMetric(metric="score" if len(chosen) == 1 else headline(mini)),
         config=greedy(_model()),
         metadata={"benchmarks": [benchmark.name for benchmark in chosen], "harness": _harness()},
         continue_on_fail=True,
@@ -101,8 +108,8 @@ def _samples(benchmark: Benchmark, name: str, source: Any) -> Iterable[Sample]:
     for index, doc in enumerate(source.eval_docs):
         metadata: dict[str, Any] = {"benchmark": benchmark.name, "task": name, "index": index}
         if source.OUTPUT_TYPE == "multiple_choice":
-            prompt, order = choice_prompt(source, doc, f"{name}/{index}")
-            yield Sample(id=f"{name}/{index}", input=prompt, metadata=metadata | {"order": order})
+            prompt, picks = choice_prompt(source, doc, f"{name}/{index}")
+            yield Sample(id=f"{name}/{index}", input=prompt, metadata=metadata | {"picks": picks})
             continue
         shots = source.config.num_fewshot or 0
         context = source.fewshot_context(
@@ -129,36 +136,55 @@ def _episodes(benchmark: Benchmark) -> Iterable[Sample]:
         )
 
 
-def choice_prompt(source: Any, doc: Any, seed: str) -> tuple[str, list[int]]:
-    """Asks for one of the options of a multiple-choice document by letter.
+def choice_prompt(source: Any, doc: Any, seed: str) -> tuple[str, dict[str, int]]:
+    """Asks for one of the options of a multiple-choice document by its letter or number.
 
     Args:
         source: The harness's task.
         doc: The document.
-        seed: What decides the order of the options; many data sets have the right one always first.
+        seed: What decides the order of options that the text does not list; many data sets have the right one first.
 
     Returns:
-        The prompt, and the option's index behind each letter.
+        The prompt, and the option's index behind each letter or number.
     """
     options = [str(option) for option in source.doc_to_choice(doc)]
     text = source.doc_to_text(doc)
     if source.multiple_input:  # the options come before the same continuation, and `text` is the right one's index
-        ending = str(source.doc_to_target(doc))
-        options, text = [f"{option} {ending.strip()}" for option in options], ""
+        ending = str(source.doc_to_target(doc)).strip()
+        options, text = [f"{option} {ending}" for option in options], ""
+    question = "\n\n".join(filter(None, (str(source.config.description or "").strip(), str(text).strip())))
+    labels = listed_labels(question, len(options))
+    if labels:
+        return f"{question}\n\nReply with the {labels[0]}-to-{labels[-1]} label of your choice and nothing else.", {
+            label.upper(): index for index, label in enumerate(labels)
+        }
     order = list(range(len(options)))
     Random(seed).shuffle(order)
-    question = str(text).strip() or "Which of these is the better text?"
-    if source.config.description:
-        question = f"{source.config.description.strip()}\n\n{question}"
     lines = "\n".join(f"{letter}. {options[index].strip()}" for letter, index in zip(LETTERS, order))
-    return f"{question}\n\n{lines}\n\nReply with the letter of your choice and nothing else.", order
+    question = question or "Which of these is the better text?"
+    picks = dict(zip(LETTERS, order))
+    return f"{question}\n\n{lines}\n\nReply with the letter of your choice and nothing else.", picks
 
 
-def read_letter(reply: str, order: Sequence[int]) -> int | None:
+def listed_labels(text: str, count: int) -> Sequence[str] | None:
+    """The labels of options that a text lists itself: lines `A. ...` or `1) ...`, or `(a) ... (b) ...`.
+
+    Args:
+        text: The text.
+        count: The number of options; the list must have exactly as many.
+    """
+    numbers = [str(number) for number in range(1, 30)]
+    for labels, form in ((LETTERS, r"^[ \t]*{}\. "), (numbers, r"^[ \t]*{}\)"), (LETTERS.lower(), r"\({}\)")):
+        there = [bool(re.search(form.format(label), text, re.MULTILINE)) for label in labels[: count + 1]]
+        if all(there[:count]) and not any(there[count:]):
+            return labels[:count]
+    return None
+
+
+def read_pick(reply: str, picks: Mapping[str, int]) -> int | None:
     """The index of the option that a reply names; None if it names none."""
-    found = _LETTER.match(reply[:200])
-    place = LETTERS.find(found[1].upper()) if found else -1
-    return order[place] if 0 <= place < len(order) else None
+    found = _PICK.match(reply[:200])
+    return picks.get(found[1].upper()) if found else None
 
 
 @solver
@@ -170,7 +196,7 @@ def answer(games: list[str]) -> Solver:
         if "game" in state.metadata:
             return await play(state, generate)
         config = GenerateConfig()
-        if "order" not in state.metadata:
+        if "picks" not in state.metadata:
             wanted = _source(state.metadata["task"]).config.generation_kwargs or {}
             config = GenerateConfig(max_tokens=int(wanted.get("max_gen_toks", 256)))
         state.output = await get_model().generate(state.messages, config=config)
@@ -193,8 +219,8 @@ def skill_value() -> Scorer:
         benchmark = find_benchmark(state.metadata["benchmark"])
         source = _source(state.metadata["task"])
         doc, reply = source.eval_docs[state.metadata["index"]], clean_reply(state.output.completion)
-        if "order" in state.metadata:
-            picked = read_letter(reply, state.metadata["order"])
+        if "picks" in state.metadata:
+            picked = read_pick(reply, state.metadata["picks"])
             value = 0.0 if picked is None else choice_value(source, doc, picked, benchmark.metric)
         else:
             value = reply_value(source, doc, reply, benchmark.metric)
@@ -226,7 +252,7 @@ def reply_value(source: Any, doc: Any, reply: str, metric: str) -> float:
 
 def _sources(names: Sequence[str]) -> dict[str, Any]:
     """Tasks of the harness, each loaded once in a process from the same data folder."""
-    from playpen_eval.lmeval.skill_tasks import load_tasks
+    from playpen_eval.lmeval.prepare import load_tasks
 
     folder = str(data_folder())
     new = [name for name in names if (folder, name) not in _loaded]
@@ -242,9 +268,22 @@ def _source(name: str) -> Any:
 _loaded: dict[tuple[str, str], Any] = {}
 
 
+def headline(mini: bool) -> str:
+    """The name of the mean over benchmarks; the smoke suite has another one, so that nobody takes it for the axis."""
+    return "smoke_suite" if mini else "retained_skills"
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
 @metric(scores="unreduced")
 def skill_metrics(mini: bool = False) -> Metric:
-    """Every benchmark corrected for guessing, capabilities, and the mean over benchmarks."""
+    """Every benchmark corrected for guessing, capabilities, and the mean over the benchmarks that were run.
+
+    Args:
+        mini: The smoke suite was run.
+    """
 
     def compute(scores: list[SampleScore]) -> dict[str, float]:
         found: dict[str, list[SampleScore]] = {}
@@ -260,9 +299,11 @@ def skill_metrics(mini: bool = False) -> Metric:
         raw = {f"raw/{name}": score.raw for name, score in result.scores.items()}
         if len(result.scores) == 1:
             [only] = result.scores.values()
-            return {"score": only.score, "raw": only.raw}
+            return {"score": only.score, "score_stderr": _number(only.error), "raw": only.raw}
         capabilities = {f"capability/{name}": score for name, score in result.capabilities.items()}
-        total = {"retained_skills": result.total or 0.0, "benchmarks": float(len(result.scores))}
+        name = headline(mini)
+        total = {name: _number(result.total), f"{name}_stderr": _number(result.error)}
+        total |= {"benchmarks": float(len(result.scores)), "benchmarks_missing": float(len(result.missing))}
         return total | capabilities | figures | raw
 
     return compute

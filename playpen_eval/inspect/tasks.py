@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections import Counter
 
 from inspect_ai import Task
@@ -17,6 +18,7 @@ from playpen_eval.inspect.scorer import HEADLINE, axis_metrics, episode
 from playpen_eval.inspect.solver import chat, dialogue_game, dialogue_games, greedy, resolve_partner
 from playpen_eval.instances import digest, load_instances
 from playpen_eval.registry import AXES, axis_games, load_game, scan
+from playpen_eval.skills.data import ENV
 
 _log = logging.getLogger(__name__)
 
@@ -164,7 +166,10 @@ def _register_axis(axis: str) -> None:
         limit_per_experiment: int | None = None,
         partner: str | None = None,
         spans: bool = True,
+        data: str | None = None,
     ) -> Task:
+        if data:  # local copies of the data sets of statscore
+            os.environ[ENV] = data
         return axis_task(axis, split, instances, limit_per_experiment, partner, spans)
 
 

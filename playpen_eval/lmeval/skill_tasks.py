@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +30,9 @@ def skill_files(skip: frozenset[str] = frozenset()) -> Iterator[tuple[str, dict[
     kept = [benchmark for benchmark in benchmarks().values() if benchmark.name not in skip]
     for benchmark in kept:
         if len(benchmark.leaves) > 1:
-            yield f"{_group_name(benchmark)}.yaml", _group(_group_name(benchmark), benchmark.tasks)
+            yield f"{group_name(benchmark)}.yaml", _group(group_name(benchmark), benchmark.tasks)
     capabilities = {
-        capability: [_group_name(benchmark) for benchmark in kept if benchmark.capability == capability]
+        capability: [group_name(benchmark) for benchmark in kept if benchmark.capability == capability]
         for capability in CAPABILITIES
     }
     capabilities = {name: members for name, members in capabilities.items() if members}
@@ -42,53 +42,7 @@ def skill_files(skip: frozenset[str] = frozenset()) -> Iterator[tuple[str, dict[
     yield f"{MINI}.yaml", _group(MINI, [f"playpen_mini_{capability}" for capability in CAPABILITIES])
 
 
-def missing_data(names: list[str] | None = None) -> dict[str, MissingDataError]:
-    """Which benchmarks cannot be measured here: name -> why. Looks into the data folder, or asks the hub.
-
-    Args:
-        names: The benchmarks to look at; all if not given.
-    """
-    from playpen_eval.skills.data import check_available
-
-    missing = {}
-    for benchmark in benchmarks().values():
-        if names is not None and benchmark.name not in names:
-            continue
-        try:
-            for data in benchmark.data:
-                check_available(data)
-        except MissingDataError as error:
-            missing[benchmark.name] = error
-    return missing
-
-
-def benchmarks_of(tasks: list[str]) -> list[str]:
-    """The benchmarks that names of the harness ask for: of tasks, benchmarks, capabilities or the whole group."""
-    return [
-        benchmark.name
-        for benchmark in benchmarks().values()
-        if {GROUP, f"playpen_{benchmark.capability}", _group_name(benchmark), *benchmark.tasks} & set(tasks)
-    ]
-
-
-def load_tasks(names: Sequence[str]) -> dict[str, Any]:
-    """The harness's task objects by name, with their data.
-
-    Raises:
-        MissingDataError: The data of one are neither in the data folder nor to be had.
-    """
-    from lm_eval.tasks import TaskManager
-
-    from playpen_eval.lmeval.tasks_dir import write_tasks_dir
-
-    for error in missing_data(benchmarks_of(list(names))).values():
-        raise error
-    manager = TaskManager(include_path=str(write_tasks_dir()), include_defaults=False)
-    loaded = manager.load(list(names))["tasks"]
-    return {name: loaded[name] for name in names}
-
-
-def _group_name(benchmark: Benchmark) -> str:
+def group_name(benchmark: Benchmark) -> str:
     """The harness's name of a benchmark: of its only task, or of the group of them."""
     return benchmark.tasks[0] if len(benchmark.tasks) == 1 else f"playpen_{benchmark.name}"
 
@@ -124,10 +78,9 @@ def _source(leaf: Leaf) -> Mapping[str, Any]:
         files = local_files(leaf.data) or {}
     except MissingDataError:
         # The task is there, and fails if it is run, with the path that was looked for.
-        expected = data_folder()
-        files = {(None, split): Path(str(expected)) / leaf.data.id / f"{split}.jsonl" for split in leaf.data.splits}
-    suffixes = {path.suffix for path in files.values()}
-    kind = "parquet" if suffixes == {".parquet"} else "json"
+        expected = Path(str(data_folder())) / leaf.data.id / (leaf.config or "default")
+        files = {(leaf.config, split): expected / f"{split}.jsonl" for split in leaf.data.splits}
+    kind = "parquet" if all(path.suffix == ".parquet" for path in files.values()) else "json"
     return {
         "dataset_path": kind,
         "dataset_name": None,

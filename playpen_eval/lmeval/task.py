@@ -18,6 +18,7 @@ from playpen_eval.lmeval.player import check_partner, log
 from playpen_eval.players import SELF, learner_roles
 from playpen_eval.registry import ENV, load_game, named_folders
 from playpen_eval.scoring import GameScore, episode_score, summarise
+from playpen_eval.skills.data import ENV as DATA
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -41,6 +42,8 @@ class DialogueGameTask(_Base):
         settings.pop("class", None)
         metadata = settings.get("metadata") or {}
         what = settings.get("dataset_kwargs") or {}
+        if data := what.get("playpen_data"):
+            os.environ.setdefault(DATA, data)  # for games whose instances are other people's data
         game = find_game(what["playpen_game"], what.get("playpen_games_dir"))
         partner = check_partner(metadata.get("partner", SELF))
         role = what.get("playpen_role")

@@ -22,6 +22,7 @@ from playpen_eval.game import Game
 from playpen_eval.instances import digest
 from playpen_eval.lmeval.skill_tasks import skill_files
 from playpen_eval.registry import AXES, axis_games, named_folders, scan
+from playpen_eval.skills.data import data_folder
 
 TEMPLATE = "_game_template_yaml"
 PARTNER = "scripted"
@@ -98,6 +99,8 @@ def _task(game: Game, name: str, role: str | None = None) -> str:
     if role:
         what["playpen_role"] = role
         metadata["partner"] = PARTNER
+    if not game.sizes and (data := data_folder()):
+        what["playpen_data"] = str(data)
     if folder := _outside_folder(game):
         what["playpen_games_dir"] = folder
     return _yaml({"include": TEMPLATE, "task": name, "dataset_kwargs": what, "metadata": metadata})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,11 +28,18 @@ class TaskResult(NamedTuple):
         value: Mean of the main metric, in [0, 1] for a perfect result of 1.
         n: Number of items.
         error: Standard error of the mean; None if not known.
+        of: Number of items that the task has; None if not known.
     """
 
     value: float
     n: int
     error: float | None
+    of: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """False if only some of the items were run."""
+        return self.of is None or self.of == self.n
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class SkillScore:
         error: Standard error of `score`; None if not known.
         n: Number of items.
         lacking: Tasks of it without a result; its score is that of the others.
+        of: Number of items of the tasks that have a result; more than `n` in a limited run.
     """
 
     benchmark: Benchmark
@@ -54,6 +62,12 @@ class SkillScore:
     error: float | None
     n: int
     lacking: tuple[str, ...] = ()
+    of: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every item of every task was run."""
+        return not self.lacking and self.of in (None, self.n)
 
 
 @dataclass(frozen=True)
@@ -65,6 +79,7 @@ class Skills:
         missing: Benchmarks without any result.
         capabilities: Capability -> mean over its benchmarks.
         total: Mean over all benchmarks that have a result.
+        error: Its standard error; None if not known.
         paper: Mean over those of the Playpen paper.
         mini: True if this is the smoke suite.
     """
@@ -73,21 +88,30 @@ class Skills:
     missing: tuple[str, ...]
     capabilities: Mapping[str, float]
     total: float | None
+    error: float | None
     paper: float | None
     mini: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every benchmark has a result for every one of its tasks."""
-        return not self.missing and not any(score.lacking for score in self.scores.values())
+        """Whether every benchmark has a result for all of its items."""
+        return not self.missing and all(score.whole for score in self.scores.values())
+
+    @property
+    def gaps(self) -> list[str]:
+        """What is missing, for people."""
+        limited = [f"{name} {score.n} of {score.of} items" for name, score in self.scores.items() if not score.whole]
+        return [f"without {', '.join(self.missing)}"] * bool(self.missing) + [f"only {', '.join(limited)}"] * bool(
+            limited
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON data."""
         return {
-            "retained_skills": self.total,
+            "smoke_suite" if self.mini else "retained_skills": self.total,
+            "stderr": self.error,
             "retained_skills_paper": self.paper,
             "complete": self.complete,
-            "smoke_suite": self.mini,
             "missing": list(self.missing),
             "capabilities": dict(self.capabilities),
             "benchmarks": {
@@ -99,6 +123,7 @@ class Skills:
                     "score": score.score,
                     "stderr": score.error,
                     "n": score.n,
+                    "of": score.of,
                     "lacking": list(score.lacking),
                 }
                 for name, score in self.scores.items()
@@ -129,6 +154,7 @@ def skills(results: Mapping[str, TaskResult], *, mini: bool = False) -> Skills:
         tuple(missing),
         {capability: math.fsum(part) / len(part) for capability, part in by_capability.items() if part},
         _mean(score.score for score in scores.values()),
+        _error_of_mean([score.error for score in scores.values()]),
         _mean(score.score for score in scores.values() if score.benchmark.paper),
         mini,
     )
@@ -141,7 +167,10 @@ def _score(benchmark: Benchmark, found: Mapping[str, TaskResult]) -> SkillScore:
     errors = [(weights[task] / total, result.error) for task, result in found.items()]
     error = None
     if all(one is not None for _, one in errors):
-        error = math.sqrt(math.fsum((share * (one or 0.0)) ** 2 for share, one in errors))
+        parts = [share * (one or 0.0) for share, one in errors]
+        # The same items in other words err alike; independent ones average out.
+        error = math.fsum(parts) if benchmark.repeated else math.hypot(*parts)
+    sizes = [result.of for result in found.values()]
     slope = 100 / (1 - benchmark.chance)
     return SkillScore(
         benchmark,
@@ -150,7 +179,13 @@ def _score(benchmark: Benchmark, found: Mapping[str, TaskResult]) -> SkillScore:
         error=None if error is None else slope * error,
         n=sum(result.n for result in found.values()),
         lacking=tuple(task for task in benchmark.tasks if task not in found),
+        of=None if None in sizes else sum(size or 0 for size in sizes),
     )
+
+
+def _error_of_mean(errors: Sequence[float | None]) -> float | None:
+    known = [error for error in errors if error is not None]
+    return math.hypot(*known) / len(known) if known and len(known) == len(errors) else None
 
 
 def _mean(values: Iterable[float]) -> float | None:
@@ -162,35 +197,44 @@ def from_lm_eval(data: Mapping[str, Any]) -> dict[str, TaskResult]:
     """Task results out of a results object of lm-evaluation-harness.
 
     Raises:
-        UserError: A task has a result, but not in its main metric.
+        UserError: A task has a result, but none that can be used in its main metric.
     """
     found = {}
     for benchmark in (*benchmarks().values(), *benchmarks(mini=True).values()):
         for task in benchmark.tasks:
-            row = data["results"].get(task)
-            if row is None:
-                continue
-            name, _, chosen = benchmark.metric.partition(",")
-            if benchmark.metric not in row:
-                raise UserError(f"{task}: the results have no {benchmark.metric!r}; there are {', '.join(row)}")
-            error = row.get(f"{name}_stderr,{chosen}")
-            n = data.get("n-samples", {}).get(task, {}).get("effective", 0)
-            found[task] = TaskResult(
-                row[benchmark.metric] / benchmark.scale,
-                n,
-                error / benchmark.scale if isinstance(error, int | float) and math.isfinite(error) else None,
-            )
+            if task in data["results"]:
+                found[task] = _task_result(task, benchmark, data)
     return found
+
+
+def _task_result(task: str, benchmark: Benchmark, data: Mapping[str, Any]) -> TaskResult:
+    row, counts = data["results"][task], (data.get("n-samples") or {}).get(task)
+    if not isinstance(row, Mapping) or benchmark.metric not in row:
+        raise UserError(f"{task}: the results have no {benchmark.metric!r}; there are {', '.join(row)}")
+    value = row[benchmark.metric]
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        raise UserError(f"{task}: {benchmark.metric} is {value!r}, which is no number")
+    if not isinstance(counts, Mapping) or not counts.get("effective"):
+        raise UserError(f"{task}: the results do not say how many items were run (n-samples)")
+    name, _, chosen = benchmark.metric.partition(",")
+    error = row.get(f"{name}_stderr,{chosen}")
+    known = error / benchmark.scale if isinstance(error, int | float) and math.isfinite(error) else None
+    return TaskResult(value / benchmark.scale, counts["effective"], known, counts.get("original"))
+
+
+SETTINGS = ("model_name", "model_source", "chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn")
+"""What results of one table must have in common."""
 
 
 def read_results(path: Path) -> Skills:
     """Reads what lm-eval wrote: a results file, or a folder in which every task's newest result counts.
 
     Raises:
-        UserError: There is nothing of the kind.
+        UserError: There is nothing of the kind, or the files are of different models or settings.
     """
     files = [path] if path.is_file() else sorted(path.rglob("results_*.json"), key=lambda file: file.name)
     results: dict[str, TaskResult] = {}
+    settings: dict[str, Any] = {}
     for file in files:
         try:
             data = json.loads(file.read_text(encoding="utf-8"))
@@ -198,7 +242,14 @@ def read_results(path: Path) -> Skills:
                 raise ValueError("no object with `results`")
         except (OSError, ValueError, AttributeError) as error:
             raise UserError(f"{file} is no results file of lm-eval: {error}") from None
-        results |= from_lm_eval(data)
+        found = from_lm_eval(data)
+        for name in SETTINGS if found else ():
+            if settings.setdefault(name, data.get(name)) != data.get(name):
+                raise UserError(
+                    f"{path} mixes results with {name} {settings[name]!r} and {data.get(name)!r} ({file.name}); "
+                    "name the results file, or a folder of one model and setting"
+                )
+        results |= found
     if not results:
         raise UserError(f"{path}: no results of retained skills (results_*.json of lm_eval --output_path)")
     # The smoke suite counts only where there is nothing else; the two never meet in one table.
@@ -230,10 +281,17 @@ def table(found: Skills) -> Table:
         shown.add_row(name + part, *cells, f"{row.score:.1f}{error}")
     shown.add_section()
     for capability, score in found.capabilities.items():
-        shown.add_row("", capability, "", "", "", "", f"{score:.1f}")
+        members = [one for one in benchmarks(mini=found.mini).values() if one.capability == capability]
+        got = sum(one.name in found.scores for one in members)
+        part = "" if got == len(members) else f" ({got} of {len(members)})"
+        shown.add_row("", capability + part, "", "", "", "", f"{score:.1f}")
     shown.add_section()
-    label = "all" if found.complete else f"partial: without {', '.join(found.missing) or 'some tasks'}"
-    shown.add_row(label, "", "", "", "", "", "-" if found.total is None else f"{found.total:.1f}")
+    error = "" if found.error is None else f" +-{found.error:.1f}"
+    total = "-" if found.total is None else f"{found.total:.1f}{error}"
+    shown.add_row("all" if found.complete else "partial (see below)", "", "", "", "", "", total)
     if found.paper is not None:
-        shown.add_row("of the paper's thirteen", "", "", "", "", "", f"{found.paper:.1f}")
+        paper = [score for score in found.scores.values() if score.benchmark.paper]
+        of = sum(benchmark.paper for benchmark in benchmarks().values())
+        shown.add_row(f"of the paper's, {len(paper)} of {of}", "", "", "", "", "", f"{found.paper:.1f}")
+    shown.caption = "\n".join([str(shown.caption), *(f"partial: {gap}" for gap in found.gaps)])
     return shown

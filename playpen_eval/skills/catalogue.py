@@ -57,6 +57,7 @@ class Benchmark:
         shots: Examples in the prompt.
         items: Number of items; None if not known.
         max_tokens: The longest reply that is asked for; 0 where only likelihoods are.
+        repeated: True if the tasks hold the same items in other words.
         note: What a reader of its number should know.
     """
 
@@ -73,6 +74,7 @@ class Benchmark:
     shots: int = 0
     items: int | None = None
     max_tokens: int = 0
+    repeated: bool = False
     note: str = ""
 
     @property

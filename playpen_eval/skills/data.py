@@ -93,6 +93,7 @@ def local_files(data: DataSet) -> dict[tuple[str | None, str], Path] | None:
 
     Raises:
         MissingDataError: There is a folder, and some part is not in it.
+        UserError: The parts are of different formats.
     """
     folder = data_folder()
     if folder is None:
@@ -103,6 +104,8 @@ def local_files(data: DataSet) -> dict[tuple[str | None, str], Path] | None:
         if path is None:
             raise MissingDataError(data, f"no {config or 'default'}/{split}.jsonl or .parquet in {folder / data.id}")
         found[config, split] = path
+    if len({path.suffix for path in found.values()}) > 1:
+        raise UserError(f"{folder / data.id} holds .jsonl and .parquet; make all files of one data set of one kind")
     return found
 
 
@@ -122,7 +125,7 @@ def load_rows(data: DataSet, config: str | None, split: str) -> list[dict[str, A
         if path is None:
             raise MissingDataError(data, f"no {config or 'default'}/{split}.jsonl or .parquet in {folder / data.id}")
         rows, where = _read(path), str(path)
-    _check_columns(data, where, rows[:1])
+    _check_columns(data, where, rows)
     return rows
 
 
@@ -135,7 +138,7 @@ def check_available(data: DataSet) -> None:
     """
     files = local_files(data)
     for path in (files or {}).values():
-        _check_columns(data, str(path), _first_row(path))
+        _check_columns(data, str(path), _read(path))
     if files is None:
         datasets = require("datasets", "lm-eval")
         for config in data.configs or (None,):
@@ -156,8 +159,9 @@ def fetch(data: DataSet, folder: Path) -> list[Path]:
     """
     files = []
     for config, split in data.parts():
-        path = folder / data.id / (config or "default") / f"{split}.jsonl"
-        if local_file(data, config, split, folder) is None:
+        path = local_file(data, config, split, folder)
+        if path is None:
+            path = folder / data.id / (config or "default") / f"{split}.jsonl"
             write_rows(path, _from_hub(data, config, split))
         files.append(path)
     return files
@@ -187,18 +191,6 @@ def _read(path: Path) -> list[dict[str, Any]]:
         return parquet.read_table(path).to_pylist()
     except Exception as error:  # pyarrow has errors of its own for broken files
         raise UserError(f"cannot read {path}: {_first_line(error)}") from None
-
-
-def _first_row(path: Path) -> list[Any]:
-    """The first row, or none, without reading the whole of a large file."""
-    if path.suffix == ".parquet":
-        return _read(path)[:1]
-    with path.open(encoding="utf-8") as file:
-        line = next((line for line in file if line.strip()), "")
-    try:
-        return [json.loads(line)] if line else []
-    except ValueError as error:
-        raise UserError(f"{path}:1: not JSON ({error})") from None
 
 
 def _check_columns(data: DataSet, where: str, rows: list[Any]) -> None:

@@ -41,7 +41,7 @@ def subset(names: Sequence[str], percent: float) -> dict[str, list[int]]:
         UserError: Unknown benchmark, or its data are missing.
     """
     require("lm_eval", "lm-eval")
-    from playpen_eval.lmeval.skill_tasks import load_tasks
+    from playpen_eval.lmeval.prepare import load_tasks
 
     picked = [find_benchmark(name) for name in names] or list(benchmarks().values())
     tasks = load_tasks([task for benchmark in picked for task in benchmark.tasks])
@@ -49,13 +49,17 @@ def subset(names: Sequence[str], percent: float) -> dict[str, list[int]]:
 
 
 def widths(found: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, float]]:
-    """Benchmark -> items of a subset, and half of the widest 95% interval (at 50%) of its main metric, in points."""
+    """Benchmark -> items of a subset, and half of the widest 95% interval of its score, in points.
+
+    The widest is that of a share of 50% right; where tasks repeat the same items, that of one task's size.
+    """
     result = {}
     for benchmark in benchmarks().values():
         sizes = [len(found[task]) for task in benchmark.tasks if task in found]
         if not sizes:
             continue
         shares = [size / sum(sizes) if benchmark.weight == "size" else 1 / len(sizes) for size in sizes]
-        variance = math.fsum(share**2 * 0.25 / size for share, size in zip(shares, sizes, strict=True))
-        result[benchmark.name] = (sum(sizes), 100 * Z * math.sqrt(variance))
+        errors = [share * math.sqrt(0.25 / size) for share, size in zip(shares, sizes, strict=True)]
+        error = math.fsum(errors) if benchmark.repeated else math.hypot(*errors)
+        result[benchmark.name] = (sum(sizes), 100 * Z * error / (1 - benchmark.chance))
     return result

@@ -16,10 +16,10 @@ from support import FakeLM, evaluate
 
 from playpen_eval.cli import main
 from playpen_eval.cli.lm_eval import own_arguments
-from playpen_eval.cli.tasks_dir import prepare
 from playpen_eval.errors import UserError
-from playpen_eval.inspect.skills import choice_prompt, choice_value, read_letter, reply_value
-from playpen_eval.lmeval.skill_tasks import benchmarks_of, load_tasks, missing_data
+from playpen_eval.inspect.skills import choice_prompt, choice_value, listed_labels, read_pick, reply_value
+from playpen_eval.lmeval.prepare import benchmarks_of, load_tasks, missing_data, prepare
+from playpen_eval.registry import axis_games
 from playpen_eval.skills.aggregate import from_lm_eval, skills
 from playpen_eval.skills.catalogue import benchmarks
 from playpen_eval.skills.data import ENV
@@ -100,21 +100,47 @@ def test_both_harnesses_score_the_same_replies_alike(local):
             assert sum(ours) / len(ours) == pytest.approx(results[task][metrics[task]]), (task, reply)
 
 
-def test_choices_are_asked_by_letter_and_scored_by_the_harness(local):
-    choices = ["playpen_winogrande", "playpen_simpletom_judgment", "playpen_fantom_belief_choice", "playpen_ewok"]
-    choices += ["playpen_logiqa2", "playpen_social_iqa", "playpen_blimp_causative"]
-    for name, source in load_tasks(choices).items():
+def test_options_are_asked_by_letter_in_any_order(local):
+    shuffled = ["playpen_winogrande", "playpen_fantom_answerability_binary", "playpen_ewok", "playpen_social_iqa"]
+    for name, source in load_tasks([*shuffled, "playpen_blimp_causative"]).items():
         places = set()
         for index, doc in enumerate(source.eval_docs):
-            prompt, order = choice_prompt(source, doc, f"{name}/{index}")
-            values = [choice_value(source, doc, option, "acc,none") for option in order]
-            assert sorted(values) == [0.0] * (len(order) - 1) + [1.0], name
+            prompt, picks = choice_prompt(source, doc, f"{name}/{index}")
+            values = [choice_value(source, doc, option, "acc,none") for option in picks.values()]
+            assert sorted(values) == [0.0] * (len(picks) - 1) + [1.0], name
             places.add(values.index(1.0))
-            assert [line[:2] for line in prompt.splitlines() if line[1:2] == "."][-len(order) :] == [
-                f"{letter}." for letter in "ABCD"[: len(order)]
-            ]
-            assert choice_prompt(source, doc, f"{name}/{index}") == (prompt, order)
+            assert [line[:2] for line in prompt.splitlines() if line[1:2] == "."] == [f"{label}." for label in picks]
+            assert choice_prompt(source, doc, f"{name}/{index}") == (prompt, picks)
         assert len(places) > 1 or len(source.eval_docs) < 4, f"{name}: the right option is always in the same place"
+
+
+@pytest.mark.parametrize(
+    ("task", "right"),
+    [
+        ("playpen_simpletom_judgment", "B"),
+        ("playpen_logiqa2", None),
+        ("playpen_lm_pragmatics_irony_seed_0", "2"),
+        ("playpen_fantom_belief_choice", "(b)"),
+    ],
+)
+def test_options_that_the_text_lists_keep_their_labels(local, task, right):
+    """Whoever answers with the label as it is printed is right; a second list would contradict it."""
+    [source] = load_tasks([task]).values()
+    for index, doc in enumerate(source.eval_docs):
+        prompt, picks = choice_prompt(source, doc, f"{task}/{index}")
+        assert prompt.startswith(str(source.doc_to_text(doc)).strip())
+        assert prompt.count("Reply with") == 1
+        picked = read_pick(right or "ABCD"[doc["answer"]], picks)
+        assert picked is not None
+        assert choice_value(source, doc, picked, "acc,none") == 1
+
+
+def test_listed_labels():
+    assert listed_labels("x\nA. one\nB. two", 2) == "AB"
+    assert listed_labels("x\nA. one\nB. two\nC. three", 2) is None
+    assert listed_labels("1) one\n2) two\nAnswer:", 2) == ["1", "2"]
+    assert listed_labels("(a) one (b) two", 2) == "ab"
+    assert listed_labels("Vitamin A. helps. Plan B. fails", 2) is None
 
 
 @pytest.mark.parametrize(
@@ -125,17 +151,21 @@ def test_choices_are_asked_by_letter_and_scored_by_the_harness(local):
         (" **A**", 1),
         ("A. It rains", 1),
         ("The answer is B.", 0),
+        ("The correct answer is: A", 1),
         ("Answer: A", 1),
         ("option b", 0),
+        ("2)", 1),
+        ("B\nbecause", 0),
         ("C", None),
         ("", None),
         ("Because", None),
+        ("A cat is B", None),
         ("?" * 100_000, None),
         ("I think A", None),
     ],
 )
-def test_letters(reply, picked):
-    assert read_letter(reply, [1, 0]) == picked
+def test_letters_and_numbers(reply, picked):
+    assert read_pick(reply, {"A": 1, "B": 0, "1": 0, "2": 1}) == picked
 
 
 @pytest.mark.slow
@@ -153,7 +183,7 @@ def test_inspect_runs_the_axis_in_one_log(local, tmp_path):
     assert log.samples is not None
     assert log.results is not None
     metrics = {name: metric.value for name, metric in log.results.scores[0].metrics.items()}
-    assert metrics["benchmarks"] == len(benchmarks())
+    assert (metrics["benchmarks"], metrics["benchmarks_missing"]) == (len(benchmarks()), 0)
     assert {sample.metadata["benchmark"] for sample in log.samples} == set(benchmarks())
     assert {sample.metadata["task"] for sample in log.samples} == {t for b in benchmarks().values() for t in b.tasks}
     scores = [value for name, value in metrics.items() if name.startswith("score/")]
@@ -170,11 +200,26 @@ def test_missing_data_stop_a_run_before_it_begins_or_are_left_out(tmp_path, monk
         prepare(None, False, ["playpen_winogrande", "playpen_cladder"])
     with pytest.raises(UserError, match="data of 2 benchmarks are missing"):
         prepare(None, False, ["playpen_retained_skills"])
-    folder = prepare(None, True, ["playpen_retained_skills"])
+    folder, missing = prepare(None, True, ["playpen_retained_skills"])
+    assert missing == {"winogrande", "ifeval"}
     assert "going on without 2 benchmarks" in capsys.readouterr().err
     assert "winogrande" not in (folder / "playpen_commonsense.yaml").read_text()
     assert "playpen_ewok" in (folder / "playpen_commonsense.yaml").read_text()
     prepare(None, False, ["playpen_cladder"])
+
+
+def test_broken_data_keep_back_their_own_benchmark_only(tmp_path, monkeypatch):
+    monkeypatch.setenv(ENV, str(write_items(tmp_path)))
+    (tmp_path / "lighteval" / "siqa" / "default" / "validation.jsonl").write_bytes(b"\xff\xfe\n")
+    (tmp_path / "baber" / "logiqa2" / "logiqa2" / "test.jsonl").write_text('{"text": "a"}\n')
+    (tmp_path / "TIGER-Lab" / "MMLU-Pro" / "default" / "test.jsonl").rename(
+        tmp_path / "TIGER-Lab" / "MMLU-Pro" / "default" / "test.parquet"
+    )
+    missing = missing_data()
+    assert set(missing) == {"social_iqa", "logiqa2", "mmlu_pro"}
+    assert "holds .jsonl and .parquet" in str(missing["mmlu_pro"])
+    assert "no column 'question'" in str(missing["logiqa2"])
+    assert "cannot read" in str(missing["social_iqa"])
 
 
 def test_names_of_groups_are_understood():
@@ -182,6 +227,9 @@ def test_names_of_groups_are_understood():
     assert benchmarks_of(["playpen_commonsense", "mmlu_pro"]) == ["winogrande", "ewok"]
     assert benchmarks_of(["playpen_retained_skills"]) == list(benchmarks())
     assert benchmarks_of(["playpen_lm_pragmatics_irony_seed_0", "playpen_taboo"]) == ["lm_pragmatics"]
+    assert benchmarks_of(["playpen_winogr*"]) == ["winogrande"]
+    assert benchmarks_of(["playpen_static_eqbench"]) == ["eq_bench"]
+    assert set(benchmarks_of(["playpen_statscore"])) == {"mmlu_pro", "ifeval", "cladder", "eq_bench"}
 
 
 def test_own_options_are_taken_out_of_the_harness_s():
@@ -194,6 +242,29 @@ def test_own_options_are_taken_out_of_the_harness_s():
         ["playpen_bbh", "playpen_taboo"],
         ["run", "--tasks", "playpen_bbh,playpen_taboo"],
     )
+
+
+def test_options_that_exclude_each_other(tmp_path):
+    with pytest.raises(UserError, match="--mini stands for --tasks; leave out playpen_bbh"):
+        own_arguments(["--mini", "--tasks", "playpen_bbh"])
+    with pytest.raises(UserError, match="--percent and --limit exclude each other"):
+        own_arguments(["--tasks", "playpen_bbh", "--percent", "10", "--limit", "3"])
+    config = tmp_path / "config.yaml"
+    config.write_text("tasks: [playpen_bbh, playpen_ewok]\n")
+    assert own_arguments(["--config", str(config)])[0].tasks == ["playpen_bbh", "playpen_ewok"]
+
+
+def test_the_statscore_reads_local_data(local, tmp_path):
+    [log] = inspect_eval(
+        "playpen/statscore",
+        model="playpen-scripted/best",
+        task_args={"limit_per_experiment": 1},
+        display="none",
+        log_dir=str(tmp_path / "logs"),
+    )
+    assert log.status == "success"
+    assert log.samples is not None
+    assert {sample.metadata["game"] for sample in log.samples} == set(axis_games("statscore"))
 
 
 def test_a_subset_is_what_the_harness_runs(local, tmp_path, capsys):
