@@ -26,6 +26,10 @@ _MISREAD = {
     "entity_not_accessible": "There is no {about} here.",
     "take_non_takeable_object": "The {about} cannot be taken.",
 }
+_THINGS = ("?e", "?thing")
+"""What clembench's definitions and ours call the thing that is looked at."""
+_TARGETS = ("?t", "?target")
+"""What they call that on or in which something is put."""
 _ON_ROOMS = frozenset({"open", "close", "take", "put"})
 
 
@@ -78,7 +82,10 @@ class Interpreter:
             text: The command.
             hint: Names of things that settle which of several equal ones is meant, if a recording tells it.
         """
-        command = read_command(self.world.domain, text, owners=self.rules.owners, join=self.rules.join)
+        if self.rules.longest is not None and len(text) > self.rules.longest:
+            command = Misread("malformed_command")
+        else:
+            command = read_command(self.world.domain, text, owners=self.rules.owners, join=self.rules.join)
         action = None
         try:
             if isinstance(command, Misread):
@@ -114,7 +121,7 @@ class Interpreter:
         if not self.rules.types_first:
             for variable, parameter in action.parameters.items():
                 self._check_type(parameter, variable, binding)
-        removed = tuple(apply(action.effect, binding, world.facts, world.instances))
+        removed = apply(action.effect, binding, world.facts, world.instances)
         return Result(self._fill(action.success, binding, command.preposition), action, removed=removed)
 
     def _check_names(self, command: Command) -> list[str]:
@@ -190,14 +197,14 @@ class Interpreter:
             if f"?{name}" in binding:
                 return world.name(binding[f"?{name}"])
             if name == "prep":
-                target = binding.get("?t", "")
+                target = next((binding[variable] for variable in _TARGETS if variable in binding), "")
                 return preposition or ("on" if ("support", target) in world.facts else "in")
             if name == "room_desc":
                 return texts.room(world)
             if name == "inventory_desc":
                 return texts.inventory(world)
             about = {"container_content": texts.container, "arg1_desc": texts.thing, "arg1_text": texts.writing}
-            thing = binding.get("?e", named[0] if named else "")
+            thing = next((binding[variable] for variable in _THINGS if variable in binding), named[0] if named else "")
             return about[name](world, thing) if name in about else ""
 
         return _SLOT.sub(slot, text)

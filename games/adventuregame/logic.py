@@ -181,15 +181,21 @@ Instances = Callable[[str, Iterable[str] | None], Sequence[str]]
 """Type, and the things that come into question (None for all) -> those of that type."""
 
 
-def apply(effect: Expression, binding: Binding, facts: Facts, instances: Instances) -> Iterator[Fact]:
-    """Carries out an effect, part by part; yields what was made untrue."""
+def apply(effect: Expression, binding: Binding, facts: Facts, instances: Instances) -> tuple[Fact, ...]:
+    """Carries out an effect, part by part; returns what was made untrue."""
+    removed: list[Fact] = []
+    _apply(effect, binding, facts, instances, removed)
+    return tuple(removed)
+
+
+def _apply(effect: Expression, binding: Binding, facts: Facts, instances: Instances, removed: list[Fact]) -> None:
     name = effect[0]
     if name == "and":
         for part in effect[1:]:
-            yield from apply(part, binding, facts, instances)
+            _apply(part, binding, facts, instances, removed)
     elif name == "when":
         if holds(effect[1], binding, facts):
-            yield from apply(effect[2], binding, facts, instances)
+            _apply(effect[2], binding, facts, instances, removed)
     elif name == "forall":
         variable, _, kind = effect[1]
         among = None
@@ -197,7 +203,7 @@ def apply(effect: Expression, binding: Binding, facts: Facts, instances: Instanc
             outer = {name: thing for name, thing in binding.items() if name != variable}
             among = [fact[1] for fact in facts.matching(effect[2][1], outer)]
         for thing in instances(kind, among):
-            yield from apply(effect[2], {**binding, variable: thing}, facts, instances)
+            _apply(effect[2], {**binding, variable: thing}, facts, instances, removed)
     elif name in ("increase", "decrease", "assign"):
         if not facts.all(effect[1][0]):
             return  # nobody counts
@@ -206,10 +212,10 @@ def apply(effect: Expression, binding: Binding, facts: Facts, instances: Instanc
         new = amount if name == "assign" else old[-1] + (amount if name == "increase" else -amount)
         facts.remove(old)
         facts.add((*old[:-1], new))
-        yield old
+        removed.append(old)
     elif name == "not":
         gone = ground(effect[1], binding)
         facts.remove(gone)
-        yield gone
+        removed.append(gone)
     else:
         facts.add(ground(effect, binding))

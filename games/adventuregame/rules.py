@@ -13,6 +13,7 @@ class Rules:
 
     Attributes:
         own: Ours.
+        longest: How many characters a command may have; a longer one is not understood. None for any number.
         words: How many words a name in a command may have.
         join: Known names of several words are read as one.
         owners: Words in a command may end with 's.
@@ -25,6 +26,7 @@ class Rules:
     """
 
     own: bool = False
+    longest: int | None = None
     words: int = 2
     join: bool = True
     owners: bool = False
@@ -36,7 +38,7 @@ class Rules:
     leaky: bool = False
 
 
-OWN = Rules(own=True)
+OWN = Rules(own=True, longest=500)
 CLEMBENCH = {
     "clembench-2.0": Rules(join=False, capitalize=True, type_ids=True, sticky=True, leaky=True),
     "clembench-3.0": Rules(words=4, owners=True, types_first=False, capitalize=True, type_ids=True, line_break=True),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
+from playpen_eval.errors import UserError
 from playpen_eval.game import Instance
 
 from . import texts
@@ -39,6 +40,7 @@ class Turn:
         goals: How many more goals hold than before.
         before: What was known before, as clembench compares it.
         seen: What is known now.
+        planned: Whether the reply has a plan.
         plan_followed: Whether the command is what the previous plan says.
         plan_success: Share of the plan that can be carried out.
     """
@@ -49,6 +51,7 @@ class Turn:
     goals: int = 0
     before: Seen | None = None
     seen: Seen | None = None
+    planned: bool = False
     plan_followed: bool = False
     plan_success: float = 0.0
 
@@ -62,6 +65,7 @@ class Session:
     """The state of a game between two replies."""
 
     def __init__(self, instance: Instance, rules: Rules):
+        _check(instance)
         domain = domain_of(instance["domain"], instance.get("limit"), rules.words)
         self.instance = instance
         self.rules = rules
@@ -77,6 +81,8 @@ class Session:
         self._plans: list[list[str]] = []
         perceived = frozenset(self.world.perceived())
         self._history = [Seen(perceived, frozenset({self.world.room}))]
+        # Not the same as `reached`: trying out a plan changes this one, and clembench 2.0 does not put it back after that,
+        # so that what a plan would reach is counted with the next command.
         self._noticed = self.reached
 
     @property
@@ -113,10 +119,7 @@ class Session:
             self.finished = (self.finished and self.rules.sticky) or len(self.reached) == len(self.goals)
         followed, success = False, 0.0
         if self.instance["variant"] == "plan":
-            if move.plan is not None:
-                self._plans.append(move.plan)
-            followed = len(self._plans) > 1 and self._plans[-2][0] == move.command
-            success = self._try_plan(self._plans[-1]) if self._plans else 0.0
+            followed, success = self._follow(move)
         claimed = finished_before if self.rules.sticky else self.finished
         self.turns.append(
             Turn(
@@ -125,11 +128,24 @@ class Session:
                 goals=len(self.reached) - len(reached_before),
                 before=before,
                 seen=seen,
+                planned=move.plan is not None,
                 plan_followed=followed,
                 plan_success=success,
             )
         )
         return result
+
+    def _follow(self, move: Move) -> tuple[bool, float]:
+        """Whether a reply does what was planned before it, and the share of its own plan that can be carried out."""
+        earlier = self._plans[-1:]
+        if move.plan is not None:
+            self._plans.append(move.plan)
+        if not self.rules.own:
+            # Upstream compares with the last plan but one, and tries the last one again if the reply has none.
+            earlier = self._plans[-2:-1]
+            return bool(earlier) and earlier[0][0] == move.command, self._try_plan(self._plans[-1]) if self._plans else 0.0
+        followed = bool(earlier) and earlier[0][0] == move.command
+        return followed, self._try_plan(move.plan) if move.plan else 0.0
 
     def _execute(self, command: str, hint: str) -> Result:
         result = self._interpreter.execute(command, self._hints.get(hint, ()))
@@ -158,3 +174,17 @@ class Session:
             del self._history[length:]
             self._noticed = noticed
         return worked / len(plan)
+
+
+def _check(instance: Instance) -> None:
+    """Refuses what cannot be scored.
+
+    Raises:
+        UserError: There are no goals, or a limit is no number from 1.
+    """
+    if not instance["goals"]:
+        raise UserError("the instance has no goals; give at least one fact that is to hold at the end")
+    for name in ("limit", "max_turns"):
+        value = instance[name] if name == "max_turns" else instance.get(name)
+        if (name, value) != ("limit", None) and (type(value) is not int or value < 1):
+            raise UserError(f"{name} is {value!r}; give an integer from 1" + " or null" * (name == "limit"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections.abc import Mapping, Sequence
 
 from playpen_eval.game import Abort, Instance, read_texts
@@ -12,7 +13,8 @@ from .board import Board
 from .words import related
 
 PROMPTS = read_texts(__file__)
-_CLUE = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
+_CLUE = re.compile(r"[a-z]+(?:[-'][a-z]+)*")
+_JOINTS = re.compile("[-']")
 _LONGEST_CLUE = 40
 _EDGES = string.punctuation + string.whitespace + "“”„‘’«»…"
 _OTHERS = {"opponent": "the other team's", "innocent": "nobody's", "assassin": "deadly"}
@@ -75,16 +77,19 @@ class Rules:
         return " ".join(parts)
 
     def read_clue(self, reply: str) -> tuple[str, list[str]]:
-        """The clue and the words that it is meant for.
+        """The clue, in plain letters, and the words that it is meant for.
 
         Raises:
             Abort: The reply breaks a rule.
         """
         tagged = _tagged_lines("cluegiver", reply, ("clue:", "targets:"))
-        clue = tagged["clue:"].strip(_EDGES).lower()
-        if len(clue) > _LONGEST_CLUE or not _CLUE.fullmatch(clue):
-            raise Abort("cluegiver", f"the clue is not one word of letters: {clue[:50]!r}")
-        if word := related(clue, self.board.words):
+        written = tagged["clue:"].strip(_EDGES)
+        # Folding takes quadratic time for a run of combining marks, so that the length comes first.
+        clue = _folded(written).strip(_EDGES) if len(written) <= _LONGEST_CLUE else ""
+        if not _CLUE.fullmatch(clue):
+            raise Abort("cluegiver", f"the clue is not one word of the letters a to z: {written[:50]!r}")
+        hidden = self.board.words
+        if word := related(clue, hidden) or related(_JOINTS.sub("", clue), hidden):
             raise Abort("cluegiver", f"the clue {clue!r} is too close to the hidden word {word!r}")
         return clue, self._hidden("cluegiver", _words(tagged["targets:"]))
 
@@ -114,6 +119,12 @@ class Rules:
             if word in words[:index]:
                 raise Abort(role, f"{word!r} is named twice")
         return words
+
+
+def _folded(text: str) -> str:
+    """A text in lower case without accents, ligatures, full width letters and typographic apostrophes."""
+    parts = unicodedata.normalize("NFKD", text.replace("’", "'"))
+    return "".join(part for part in parts if not unicodedata.combining(part)).lower()
 
 
 def _words(text: str) -> list[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 _DATA = Path(__file__).parent / "data"
 
@@ -24,20 +25,21 @@ _LONGEST = 40
 """No noun of WordNet is longer, nor one that a single ending makes."""
 
 
-def _lines(name: str) -> list[str]:
-    return (_DATA / f"{name}.txt").read_text(encoding="ascii").splitlines()
+def _lines(name: str) -> tuple[str, ...]:
+    return tuple((_DATA / f"{name}.txt").read_text(encoding="ascii").splitlines())
 
 
 @functools.lru_cache
-def word_list(name: str) -> list[str]:
+def word_list(name: str) -> tuple[str, ...]:
     """The words of one kind, such as `concrete`."""
     return _lines(name)
 
 
 @functools.lru_cache
-def categories() -> dict[str, list[str]]:
+def categories() -> Mapping[str, tuple[str, ...]]:
     """Category -> its words; no word is in two of them."""
-    return {name: words.split() for name, _, words in (line.partition(": ") for line in _lines("categories"))}
+    parts = (line.partition(": ") for line in _lines("categories"))
+    return MappingProxyType({name: tuple(words.split()) for name, _, words in parts})
 
 
 @functools.lru_cache
@@ -46,8 +48,9 @@ def _nouns() -> frozenset[str]:
 
 
 @functools.lru_cache
-def _exceptions() -> dict[str, list[str]]:
-    return {form: bases for form, *bases in map(str.split, _lines("noun_exceptions"))}
+def _exceptions() -> Mapping[str, tuple[str, ...]]:
+    lines = map(str.split, _lines("noun_exceptions"))
+    return MappingProxyType({form: tuple(bases) for form, *bases in lines})
 
 
 def _without_endings(forms: Iterable[str]) -> list[str]:
