@@ -14,7 +14,7 @@ _STATE = re.compile(r"The ([^.]+?) is (?:(in|on) the )?([a-z ]+)\.")
 _OPENED = re.compile(
     r"(?:You open the|The) ([a-z' ]+?)(?: is now open)?\. (?:Inside you find ([^.]+)|There is nothing inside)\."
 )
-_PUT = re.compile(r"You put the ([a-z' ]+?) (?:on|in|into) the ([a-z' ]+)\.")
+_PUT = re.compile(r"You (?:put|set) the ([a-z' ]+?)(?: down)? (?:on|in|into) the ([a-z' ]+)\.")
 _CARRIED = re.compile(r"You are carrying ([^.]+)\.")
 _CHANGED = re.compile(r"The ([a-z' ]+) is now ([a-z_]+)\.")
 _GOAL = re.compile(r"the ([a-z ]+?) (in|on) the ([a-z ]+?)(?=,| and the |\.)")

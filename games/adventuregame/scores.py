@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from playpen_eval.game import Deferred
 
+from .domain import Action
 from .session import Seen, Session, Turn
 
 FAILURES = (
@@ -61,7 +62,7 @@ def _turn(session: Session, turn: Turn) -> dict[str, float]:
     }
 
 
-def _exploration(session: Session, before: Seen, seen: Seen, action) -> dict[str, float]:
+def _exploration(session: Session, before: Seen, seen: Seen, action: Action | None) -> dict[str, float]:
     epistemic = action is not None and action.epistemic
     wanted = {thing for goal in session.goals for thing in goal[1:]}
     located = [fact[1] for fact in seen.known if fact[0] == "at"]
@@ -86,11 +87,15 @@ def _episode(
     counts = [f"{prefix}request_count" for prefix in ("", "parsed_", "violated_")]
     failed = [f"action_{phase}_fail" for phase in PHASES]
     found: dict[str, float | None] = {name: total(name) for name in (*counts, *failed, *FAILURES)}
-    parsed, over, most = total("parsed_request_count"), turns - session.instance["optimal_turns"], session.instance
-    span = most["max_turns"] - most["optimal_turns"]
+    parsed = total("parsed_request_count")
+    best = session.instance["optimal_turns"]
+    over = turns - best
+    span = session.instance["max_turns"] - best
     speed = (over / span if span else 0.0) if session.finished else None
-    plans = list(zip(session.turns, session.turns[1:], strict=False))
-    bad = sum(turn.plan_followed and not last.plan_success for last, turn in plans) / turns
+    pairs = list(zip(session.turns, session.turns[1:], strict=False))
+    # By our rules only replies with a plan are counted, by clembench's all.
+    plans = max(1, sum(turn.planned for turn in session.turns)) if session.rules.own else turns
+    bad = sum(turn.plan_followed and not last.plan_success for last, turn in pairs) / plans
     return found | {
         "request_success_ratio": parsed / turns,
         "hallucination_count": total("hallucination"),
@@ -100,8 +105,8 @@ def _episode(
         "turn_ratio": None if speed is None else 1 - speed,
         "finish_speed": speed,
         "achieved_goal_ratio": len(session.reached) / len(session.goals),
-        "plan_followed_ratio": sum(turn.plan_followed for _, turn in plans) / turns,
-        "plan_average_viability_ratio": sum(turn.plan_success for turn in session.turns) / turns,
+        "plan_followed_ratio": sum(turn.plan_followed for _, turn in pairs) / plans,
+        "plan_average_viability_ratio": sum(turn.plan_success for turn in session.turns) / plans,
         "bad_plan_follow_ratio": bad,
         "bad_plan_dismiss_ratio": 1 - bad,
     }

@@ -81,8 +81,8 @@ class Session:
         self._plans: list[list[str]] = []
         perceived = frozenset(self.world.perceived())
         self._history = [Seen(perceived, frozenset({self.world.room}))]
-        # Not the same as `reached`: trying out a plan changes this one, and clembench 2.0 does not put it back after that,
-        # so that what a plan would reach is counted with the next command.
+        # Not the same as `reached`: trying out a plan changes this one, and clembench 2.0 does not put it back after
+        # that, so that what a plan would reach is counted with the next command.
         self._noticed = self.reached
 
     @property
@@ -137,15 +137,14 @@ class Session:
 
     def _follow(self, move: Move) -> tuple[bool, float]:
         """Whether a reply does what was planned before it, and the share of its own plan that can be carried out."""
-        earlier = self._plans[-1:]
+        earlier, tried = (self._plans or [None])[-1], move.plan
         if move.plan is not None:
             self._plans.append(move.plan)
         if not self.rules.own:
-            # Upstream compares with the last plan but one, and tries the last one again if the reply has none.
-            earlier = self._plans[-2:-1]
-            return bool(earlier) and earlier[0][0] == move.command, self._try_plan(self._plans[-1]) if self._plans else 0.0
-        followed = bool(earlier) and earlier[0][0] == move.command
-        return followed, self._try_plan(move.plan) if move.plan else 0.0
+            # After a reply without a plan upstream compares with the last plan but one, and tries the last one again.
+            earlier, tried = ([None, None, *self._plans])[-2:]
+        followed = earlier is not None and earlier[0] == move.command
+        return followed, 0.0 if tried is None else self._try_plan(tried)
 
     def _execute(self, command: str, hint: str) -> Result:
         result = self._interpreter.execute(command, self._hints.get(hint, ()))

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playpen_eval.episode import Episode
+from playpen_eval.errors import UserError
 from playpen_eval.game import Outcome
 from playpen_eval.instances import load_instances
 from playpen_eval.players import scripted_reply
@@ -70,19 +71,20 @@ def test_own_transcript_from_the_first_look_to_done():
     assert OWN["task"] in first
     assert "more than 2 things" in first
     assert "12 replies" in first
-    kitchen = "This is the kitchen. You see a fridge and an atlas. The fridge is closed. The atlas is on the floor. "
+    kitchen = "You walk on. This is the kitchen. You see a fridge and an atlas. The fridge is closed. "
+    kitchen += "The atlas is on the floor. "
     assert answers == [
         "You open the hall closet. Inside you find a lemon.",
-        "You take the lemon. You are carrying a lemon.",
-        "You take the hammer. You are carrying a lemon and a hammer.",
+        "You pick up the lemon. You are carrying a lemon.",
+        "You pick up the hammer. You are carrying a lemon and a hammer.",
         kitchen + "From here you can go to the hall.",
         "You open the fridge. There is nothing inside.",
-        "You put the lemon in the fridge.",
-        "You put the hammer in the fridge.",
-        "You take the atlas. You are carrying an atlas.",
-        "This is the hall. You see a bench and a hall closet. The hall closet is open. "
+        "You set the lemon down in the fridge.",
+        "You set the hammer down in the fridge.",
+        "You pick up the atlas. You are carrying an atlas.",
+        "You walk on. This is the hall. You see a bench and a hall closet. The hall closet is open. "
         "From here you can go to the kitchen.",
-        "You put the atlas on the bench.",
+        "You set the atlas down on the bench.",
     ]
     outcome = episode.outcome
     assert outcome
@@ -104,11 +106,11 @@ def test_own_transcript_from_the_first_look_to_done():
         ("", "go to attic", "There is no attic here."),
         ("", "go to bench", "The bench is not a room."),
         ("", "put hammer on bench", "You do not have the hammer."),
-        ("take hammer", "put hammer in hall closet", "The hall closet is closed."),
+        ("take hammer", "put hammer in hall closet", "Open the hall closet first."),
         ("take hammer", "put hammer on lemon", "Nothing can be put there."),
         ("take hammer", "take hammer", "You have the hammer already."),
-        ("take hammer", "drop hammer", "You put the hammer on the floor."),
-        ("take hammer|go kitchen", "put hammer on the floor", "You put the hammer on the floor."),
+        ("take hammer", "drop hammer", "You set the hammer down on the floor."),
+        ("take hammer|go kitchen", "put hammer on the floor", "You set the hammer down on the floor."),
         ("take hammer|open hall closet|take lemon|go kitchen", "take atlas", "You cannot carry more than that. Put "),
         ("open hall closet|close hall closet", "take lemon", "You see no lemon here."),
         ("", "close hall closet", "The hall closet is closed already."),
@@ -119,8 +121,8 @@ def test_own_transcript_from_the_first_look_to_done():
         ("", "take", "That was not understood."),
         ("", "take sword", "It is unclear what 'sword' is."),
         ("", "take, hammer", "That was not understood. Use plain words only."),
-        ("", "TAKE The Hammer.", "You take the hammer. You are carrying a hammer."),
-        ("", "pick up hammer from floor", "You take the hammer."),
+        ("", "TAKE The Hammer.", "You pick up the hammer. You are carrying a hammer."),
+        ("", "pick up hammer from floor", "You pick up the hammer."),
     ],
 )
 def test_own_commands_and_what_cannot_be_done(before, command, text):
@@ -160,12 +162,53 @@ def test_own_plan_is_tried_and_leaves_nothing_behind():
     episode = played(
         plan, "> look\nNext actions: take hammer, go to kitchen, open fridge, fly", "> Take hammer\nNext actions: "
     )
-    assert told(plan, *episode.replies, "> go kitchen\nNext actions: look").startswith("This is the kitchen. You see")
+    assert told(plan, *episode.replies, "> go kitchen\nNext actions: look").startswith(
+        "You walk on. This is the kitchen."
+    )
     outcome = ended(plan, *episode.replies, "> done")
-    assert outcome.metrics["plan_average_viability_ratio"] == 0.75 / 3
+    assert outcome.metrics["plan_average_viability_ratio"] == 0.75 / 2
+    assert outcome.metrics["plan_followed_ratio"] == 1 / 2
     assert [row["plan_followed"] for row in outcome.rounds.values()] == [0, 1, 0]
     assert outcome.rounds["1"]["visited_rooms_ratio"] == 0.5
     assert outcome.metrics["achieved_goal_ratio"] == 0
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_own_plan_metrics_are_over_replies_with_a_plan_and_a_reply_without_one_tries_none(last):
+    shipped = load_instances(GAME, "validation").instances
+    instance = next(instance for instance in shipped if instance["variant"] == "plan")
+    replies = GAME.solution(instance, last=last)
+    assert [reply.count("Next actions:") for reply in replies] == [1] * (len(replies) - 1) + [0]
+    outcome = ended(instance, *replies)
+    assert [row["plan_followed"] for row in outcome.rounds.values()] == [0] + [1] * (len(replies) - 1)
+    assert outcome.rounds[str(len(replies) - 1)]["plan_command_success_ratio"] == 0, "nothing was planned"
+    names = ("plan_followed_ratio", "plan_average_viability_ratio", "bad_plan_follow_ratio", "bad_plan_dismiss_ratio")
+    assert [outcome.metrics[name] for name in names] == [1, 1, 0, 1]
+    # What follows the last plan is compared with that one, not with an earlier one.
+    failing = OWN | {"variant": "plan"}
+    outcome = ended(failing, "> look\nNext actions: done", "> look\nNext actions: take sword", "> done")
+    assert [row["plan_followed"] for row in outcome.rounds.values()] == [0, 0, 0]
+
+
+def test_own_commands_of_more_than_500_characters_are_not_understood():
+    fitting = f"grab the hammer{' from floor' * 44}."
+    assert len(fitting) == 500
+    assert told(OWN, f"> {fitting}").startswith("You pick up the hammer.")
+    assert told(OWN, f"> {fitting.replace('grab', 'pick up')}") == "That was not understood."
+    plan = f"\nNext actions: take hammer, {'look ' * 200}"
+    rows = ended(OWN | {"variant": "plan"}, f"> look{plan}", "> done").rounds
+    assert rows["0"]["plan_command_success_ratio"] == 1 / 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "text"),
+    [("goals", [], "no goals")]
+    + [("limit", value, f"limit is {value!r}; .* or null") for value in (0, -1, 1.5, True, "2")]
+    + [("max_turns", value, f"max_turns is {value!r}; give") for value in (0, None, 2.0, True, "9")],
+)
+def test_instances_that_cannot_be_scored_are_refused(name, value, text):
+    with pytest.raises(UserError, match=text):
+        played(OWN | {name: value})
 
 
 def small_house(rng: Random) -> Any:

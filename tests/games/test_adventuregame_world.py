@@ -223,6 +223,16 @@ def is_name(words: list[str]) -> bool:
     )
 
 
+def test_an_effect_is_carried_out_at_once_and_tells_what_became_untrue():
+    facts = logic.Facts([("at", "mop1", "pantry1"), ("itemcount", "inventory", 1)])
+    effect = (
+        "(and (not (at ?e pantry1)) (increase (itemcount inventory) 1) (when (at ?e pantry1) (lost ?e)) (in ?e box1))"
+    )
+    removed = logic.apply(logic.parse(effect), {"?e": "mop1"}, facts, lambda kind, among: [])
+    assert removed == (("at", "mop1", "pantry1"), ("itemcount", "inventory", 1))
+    assert set(facts._all) == {("itemcount", "inventory", 2), ("in", "mop1", "box1")}
+
+
 EVENT = """(:event E :parameters (?e - takeable ?r - room ?p - player) :precondition (and (at ?p ?r) (in ?e inventory)
     (room ?r pantry)) :effect (and (not (in ?e inventory)) (on ?e table1)))"""
 

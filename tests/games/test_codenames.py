@@ -162,6 +162,40 @@ def test_own_clue_must_keep_away_from_hidden_words_only():
     assert accepts(OWN, clue("fruit", "apple"), guess("apple"), clue("apple", "castle")), "no longer hidden"
 
 
+DISGUISES = {
+    "plate": "pl\u00adate|ｐｌａｔｅ|ＰＬＡＴＥ|\u0440late|pl\u00e0te|pla\u0300te|pl'ate|pl’ate|p-l'a-t-e|PLÀTES",
+    "star": "s-t-a-r|st\u00e4r|\ufb06ar|star-s|\u017ftar|st-a|ＳＴ-ａ|s\u034ftar",
+    "guard": "guar-d|body-gu-ard|guar'ds|gu’ard|\u0261uard",
+}
+
+
+@pytest.mark.parametrize(("word", "disguises"), DISGUISES.items())
+def test_own_clue_must_be_no_hidden_word_in_disguise(word, disguises):
+    instance = OWN | {"board": [*BOARD, word], "assignments": KINDS | {"innocent": [*INNOCENT, word]}}
+    for disguise in disguises.split("|"):
+        outcome = ended(instance, clue(disguise, "castle"))
+        assert (outcome.kind, outcome.faulty_role) == ("aborted", "cluegiver"), disguise
+
+
+def test_own_clue_is_told_in_plain_letters():
+    for written, plain in [
+        ("Jalape\u00f1o", "jalapeno"),
+        ("cat’s", "cat's"),
+        ("ｆｒｕｉｔ．", "fruit"),
+        ("o\ufb03ce", "office"),
+    ]:
+        assert f"Clue: {plain}\n" in told(OWN, clue(written, "apple")), written
+    for written in (
+        "\u043c\u043e\u0440\u0435",
+        "stra\u00dfe",
+        "\u00bd",
+        "\u0301",
+        "x" * 39 + "\u0301" * 2,
+        "a" + "\u0301\u0323" * 50_000,
+    ):
+        assert not accepts(OWN, clue(written, "apple")), written[:50]
+
+
 ROUND_1: dict[str, Any] = {"cluegiver_validation_error": 0, "guesser_validation_error": 0}
 ROUND_1 |= {f"cluegiver_{name}": 0.667 for name in ("team_precision", "team_recall", "team_f1")}
 ROUND_1 |= {"cluegiver_number_of_targets": 3, "guesser_number_of_guesses": 3, "guesser_number_of_revealed_words": 2}
