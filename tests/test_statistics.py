@@ -1,0 +1,365 @@
+"""Intervals, paired differences, tests, power and gates: by hand, by property and by simulation.
+
+tests/bench/simulate_statistics.py does the same at length, beside the usual methods.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binom
+
+from playpen_eval.errors import UserError
+from playpen_eval.scoring import EpisodeScore, Interval, clemscore, summarise
+from playpen_eval.statistics import (
+    both_sides,
+    gate_decision,
+    holm,
+    macro_clemscore,
+    macro_mean,
+    macro_played,
+    mcnemar_exact,
+    mean_interval,
+    minimum_detectable_effect,
+    paired_difference,
+    power,
+)
+
+N = 50
+values = st.integers(0, 1000).map(lambda tenths: tenths / 10)
+scores = st.one_of(st.none(), values, st.sampled_from([0.0, 50.0, 100.0]))
+pairs = st.lists(st.tuples(scores, scores, st.sampled_from("abc")), min_size=1, max_size=30)
+
+
+def compare(episodes, *args, **kwargs):
+    before, after, strata = zip(*episodes)
+    return paired_difference(before, after, strata, *args, draws=199, **kwargs)
+
+
+def near(one, other):
+    return one == pytest.approx(other, abs=1e-5)
+
+
+# The mean of one run.
+
+
+def test_shares_have_the_clopper_pearson_interval():
+    assert near(mean_interval([100.0] * 8 + [0.0] * 2), (44.390454, 97.478927))
+    assert near(mean_interval([0.0] * N), (0, 100 * (1 - 0.025 ** (1 / N))))
+    assert near(mean_interval([1.0] * 8 + [0.0] * 2, bounds=(0, 1)), (0.44390454, 0.97478927))
+
+
+def test_what_was_drawn_agrees_with_the_exact_interval():
+    drawn = mean_interval([100.0] * 8 + [0.0] * 2, range(10))
+    assert drawn == pytest.approx((44.39, 97.48), abs=1.5)
+
+
+def test_values_that_are_all_equal_leave_room_on_both_sides():
+    low, high = mean_interval([50.0] * N)
+    assert 45 < low < 48
+    assert 52 < high < 55
+
+
+def test_nothing_is_known_of_no_values_and_little_of_one():
+    assert mean_interval([]) == (0, 100)
+    assert near(mean_interval([0.0]), (0, 97.5))
+
+
+@pytest.mark.parametrize("p", [0, 0.0035, 0.01, 0.02, 0.05, 0.1, 0.3, 0.5, 0.98, 1])
+def test_coverage_of_shares(p):
+    weights = binom.pmf(range(N + 1), N, p)
+    held = [mean_interval([100.0] * k + [0.0] * (N - k)) for k in range(N + 1) if weights[k] > 1e-6]
+    likely = [weight for weight in weights if weight > 1e-6]
+    assert sum(w for w, (low, high) in zip(likely, held) if low - 1e-9 <= 100 * p <= high + 1e-9) >= 0.95 - 1e-4
+
+
+@pytest.mark.parametrize(
+    "shares", [(1 / 3, 1 / 3, 1 / 3), (0.94, 0.03, 0.03), (0, 0.98, 0.02), (0.5, 0.5, 0), (0, 1, 0)]
+)
+def test_coverage_of_scores_0_50_100(shares):
+    rng = np.random.default_rng(0)
+    drawn, seen = np.unique(rng.multinomial(N, shares, size=300), axis=0, return_counts=True)
+    truth = 50 * shares[1] + 100 * shares[2]
+    held = 0
+    for counts, times in zip(drawn, seen):
+        low, high = mean_interval(np.repeat([0.0, 50.0, 100.0], counts).tolist())
+        held += times * (low <= truth <= high)
+    assert held / 300 >= 0.93
+
+
+@pytest.mark.parametrize(
+    ("draw", "truth"),
+    [
+        (lambda rng: 100 * rng.beta(0.1, 2, size=N), 100 * 0.1 / 2.1),
+        (lambda rng: 100 * rng.beta(8, 0.3, size=N), 100 * 8 / 8.3),
+        (lambda rng: 100 * rng.random(N) * (rng.random(N) < 0.1), 5),
+    ],
+    ids=["mostly near 0", "mostly near 100", "mostly 0"],
+)
+def test_coverage_of_skewed_scores(draw, truth):
+    rng = np.random.default_rng(1)
+    held = [low <= truth <= high for low, high in (mean_interval(draw(rng).tolist()) for _ in range(40))]
+    assert np.mean(held) >= 0.93
+
+
+def test_scores_below_zero_with_their_bounds():
+    low, high = mean_interval([0.0] * 8 + [-50.0] * 2, bounds=(-100, 100))
+    assert -100 < low < -30
+    assert 0 < high < 100
+    assert near(
+        mean_interval([-100.0] * 2 + [100.0] * 8, bounds=(-100, 100)), (2 * 44.390454 - 100, 2 * 97.478927 - 100)
+    )
+    found = compare([(-50.0, 0.0, "a")] * 5, bounds=(-100, 100))
+    assert found.effect == 50
+    assert found.interval.low < 50 < found.interval.high
+
+
+def test_plays_of_one_instance_widen_the_interval():
+    values = [0.0, 50.0, 100.0, 50.0] * 10
+    plays = [value for value in values for _ in range(4)]
+    instances = [instance for instance in range(40) for _ in range(4)]
+    once, apart, together = mean_interval(values), mean_interval(plays), mean_interval(plays, instances)
+    assert apart.high - apart.low < 0.6 * (together.high - together.low)
+    assert together == pytest.approx(once, abs=0.5)
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(values, min_size=1, max_size=20), st.randoms(use_true_random=False))
+def test_the_interval_of_a_mean(values, random):
+    interval = mean_interval(values)
+    assert 0 <= interval.low <= math.fsum(values) / len(values) <= interval.high <= 100
+    assert mean_interval(random.sample(values, len(values))) == interval
+    scaled = mean_interval([value / 100 for value in values], bounds=(0, 1))
+    assert near([100 * limit for limit in scaled], interval)
+
+
+@pytest.mark.parametrize("value", [-1.0, 101.0, math.nan, math.inf])
+def test_impossible_scores_are_refused(value):
+    with pytest.raises(UserError, match=r"\(entry 1\) lies outside \[0, 100\]"):
+        mean_interval([50.0, value])
+    with pytest.raises(UserError, match="lies outside"):
+        paired_difference([50.0, value], [50.0, 50.0], "aa")
+
+
+# Two runs.
+
+EPISODES = [(100.0, 0.0, "a"), (50.0, None, "a"), (None, 100.0, "b"), (None, None, "b"), (20.0, 30.0, "b")]
+
+
+def test_figures_by_hand():
+    mean = compare(EPISODES)
+    assert near(mean[:3], ((75 + 20 / 3) / 2, (0 + 130 / 3) / 2, (130 / 3 - 75 - 20 / 3) / 2))
+    assert mean.n == 5
+    assert near(compare(EPISODES, macro_played)[:2], ((100 + 100 / 3) / 2, (50 + 200 / 3) / 2))
+    assert near(compare(EPISODES, macro_clemscore)[0], (100 + 100 / 3) / 2 * (75 + 20) / 2 / 100)
+
+
+@settings(deadline=None, max_examples=30)
+@given(pairs)
+def test_the_clemscore_is_that_of_scoring_but_for_rounding(episodes):
+    games = {}
+    for stratum in {episode[2] for episode in episodes}:
+        ours = [
+            EpisodeScore("aborted", None) if score is None else EpisodeScore("lose", score / 100)
+            for score, _, name in episodes
+            if name == stratum
+        ]
+        summary = summarise(ours, intervals=False)
+        games[stratum] = summary.played, summary.quality
+    assert compare(episodes, macro_clemscore).before == pytest.approx(clemscore(games).clemscore or 0, abs=0.03)
+
+
+@settings(deadline=None, max_examples=30)
+@given(pairs, st.sampled_from([macro_mean, macro_clemscore, macro_played]), st.randoms(use_true_random=False))
+def test_differences(episodes, statistic, random):
+    found = compare(episodes, statistic)
+    assert found.interval.low <= found.effect <= found.interval.high
+    assert -100 <= found.effect <= 100
+    assert compare(random.sample(episodes, len(episodes)), statistic) == found
+
+    swapped = compare([(after, before, stratum) for before, after, stratum in episodes], statistic)
+    assert (swapped.before, swapped.after, swapped.effect) == (found.after, found.before, -found.effect)
+    if found.effect:
+        assert swapped.interval == (-found.interval.high, -found.interval.low)
+        assert swapped.p == found.p
+
+    tenth = [(None if b is None else b / 10, None if a is None else a / 10, s) for b, a, s in episodes]
+    if statistic is not macro_played:
+        scaled = compare(tenth, statistic, bounds=(0, 10))
+        assert near([10 * limit for limit in scaled.interval], found.interval)
+
+
+@settings(deadline=None, max_examples=40)
+@given(pairs, st.sampled_from([macro_mean, macro_clemscore]))
+def test_p_and_interval_agree(episodes, statistic):
+    found = compare(episodes, statistic)
+    assert (found.p <= 0.05) == (found.interval.low > 0 or found.interval.high < 0)
+    assert 0 < found.p <= 1
+
+
+def test_runs_that_agree_everywhere_differ_by_nothing_as_far_as_one_can_tell():
+    found = compare([(100.0, 100.0, "a")] * 20 + [(None, None, "b")] * 20)
+    assert (found.effect, found.p) == (0, 1)
+    assert -15 < found.interval.low < -3
+    assert 3 < found.interval.high < 15
+
+
+def test_plays_of_one_instance_are_drawn_together():
+    episodes = [(0.0, 100.0 * (index % 3 == 0), "a") for index in range(30)]
+    once = compare(episodes)
+    plays = [episode for episode in episodes for _ in range(4)]
+    together = compare(plays, clusters=[instance for instance in range(30) for _ in range(4)])
+    assert together.n == 30
+    assert together.interval == pytest.approx(once.interval)
+    assert compare(plays).interval.low > once.interval.low
+
+
+def test_what_cannot_be_compared_is_refused():
+    with pytest.raises(UserError, match="1 scores before, 2 after and 2 strata"):
+        paired_difference([1.0], [1.0, 2.0], "aa")
+    with pytest.raises(UserError, match="share no instance"):
+        paired_difference([], [], "")
+
+
+def draw_pairs(rng, games):
+    """Episodes of games (share before, share after, n); the two runs agree more often than by chance."""
+    episodes = []
+    for index, (before, after, n) in enumerate(games):
+        luck = rng.random(n)
+        other = np.where(rng.random(n) < 0.6, luck, rng.random(n))
+        episodes += [(100.0 * (u < before), 100.0 * (v < after), str(index)) for u, v in zip(luck, other)]
+    return episodes
+
+
+GAMES = {
+    "one": [(0.5, 0.3, N)],
+    "one, rare": [(1, 0.98, N)],
+    "small": [(0.9, 0.8, 6), (0.5, 0.3, 6), (0.02, 0.1, 11), (0.7, 0.7, 24), (0, 0.05, 12)],
+    "many": [(0.9, 0.8, N), (0.5, 0.3, N), (0.02, 0.1, N), (0.7, 0.7, N), (0, 0.05, N)],
+}
+
+
+@pytest.mark.parametrize("games", GAMES.values(), ids=GAMES)
+def test_coverage_of_differences_and_false_alarms_of_gates(games):
+    rng, repeats = np.random.default_rng(2), 150
+    truth = float(100 * np.mean([after - before for before, after, _ in games]))
+    held = alarms = passes = 0
+    for _ in range(repeats):
+        episodes = draw_pairs(rng, games)
+        low, high = compare(episodes).interval
+        held += low <= truth <= high
+        found = compare(episodes, confidence=both_sides(0.95))
+        decision = gate_decision(found.effect, found.interval, truth)
+        alarms += decision == "regression"
+        passes += decision == "pass"
+    assert held / repeats >= 0.93
+    noise = 2 * math.sqrt(0.05 * 0.95 / repeats)
+    assert alarms / repeats <= 0.05 + noise
+    assert passes / repeats <= 0.05 + noise
+
+
+# Tests.
+
+
+def test_mcnemar_by_hand():
+    before = [True] * 10 + [False] * 8
+    after = [True] * 4 + [False] * 6 + [True] * 1 + [False] * 7
+    found = mcnemar_exact(before, after)
+    assert found[:4] == (1, 6, 4, 7)
+    assert found.p == pytest.approx(2 * (1 + 7) / 2**7)
+    assert mcnemar_exact(after, before).p == found.p
+    assert mcnemar_exact([True, False], [True, False]).p == 1
+    assert mcnemar_exact([], []) == (0, 0, 0, 0, 1)
+    with pytest.raises(UserError, match="1 successes before and 2 after"):
+        mcnemar_exact([True], [True, False])
+
+
+def test_holm_by_hand():
+    assert holm({"a": 0.01, "b": 0.04, "c": 0.03, "d": 0.005}) == pytest.approx(
+        {"a": 0.03, "b": 0.06, "c": 0.06, "d": 0.02}
+    )
+    assert list(holm({"b": 0.5, "a": 0.1})) == ["b", "a"]
+    assert holm({"a": 0.6, "b": 0.9}) == {"a": 1, "b": 1}
+    assert holm({}) == {}
+    with pytest.raises(UserError, match="the p value of a is nan"):
+        holm({"a": math.nan})
+
+
+@given(st.dictionaries(st.text(max_size=2), st.floats(0, 1), max_size=8))
+def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(p_values):
+    adjusted = holm(p_values)
+    ranked = sorted(p_values, key=lambda name: p_values[name])
+    assert [adjusted[name] for name in ranked] == sorted(adjusted.values())
+    for name, p in p_values.items():
+        assert p <= adjusted[name] <= min(1, len(p_values) * p) + 1e-12
+
+
+# Power.
+
+
+@pytest.mark.parametrize(
+    "games", [[(0.5, 0.3, N)], [(0.5, 0.4, N), (0.3, 0.15, 30), (0.6, 0.6, N)]], ids=["one", "three"]
+)
+def test_power_is_that_of_simulation(games):
+    rng, repeats = np.random.default_rng(3), 150
+    truth = float(100 * np.mean([after - before for before, after, _ in games]))
+    found, said = 0, []
+    for _ in range(repeats):
+        episodes = draw_pairs(rng, games)
+        found += compare(episodes).p <= 0.05
+        differences = {}
+        for before, after, stratum in episodes:
+            differences.setdefault(stratum, []).append(after - before)
+        said.append(power(truth, differences))
+    assert np.mean(said) == pytest.approx(found / repeats, abs=0.08)
+
+
+def test_power_and_the_smallest_effect_agree():
+    differences = {"a": [0.0, 100.0, -100.0, 0.0] * 10, "b": [0.0, 50.0] * 30}
+    effect = minimum_detectable_effect(differences)
+    assert power(effect, differences) == pytest.approx(0.8, abs=1e-4)
+    assert power(-effect, differences) == power(effect, differences)
+    assert power(0, differences) < 0.05
+    assert minimum_detectable_effect(differences, 0.9) > effect > minimum_detectable_effect(differences, alpha=0.1)
+    more = {name: values * 4 for name, values in differences.items()}
+    assert minimum_detectable_effect(more) == pytest.approx(effect / 2, rel=0.12)
+    tenth = {name: [value / 10 for value in values] for name, values in differences.items()}
+    assert minimum_detectable_effect(tenth, largest=10) == pytest.approx(effect / 10)
+
+
+def test_differences_that_are_all_equal_do_not_promise_to_see_everything():
+    assert minimum_detectable_effect({"a": [0.0] * 20}) > 5
+    with pytest.raises(UserError, match="no differences"):
+        power(1, {"a": []})
+
+
+# Gates.
+
+
+@pytest.mark.parametrize(
+    ("interval", "threshold", "at_most", "expected"),
+    [
+        ((-1, 3), -2, False, "pass"),
+        ((-2, 3), -2, False, "pass"),
+        ((-5, -2.1), -2, False, "regression"),
+        ((-5, -2), -2, False, "not enough evidence"),
+        ((-5, 1), -2, False, "not enough evidence"),
+        ((1, 4), 5, True, "pass"),
+        ((6, 9), 5, True, "regression"),
+        ((4, 9), 5, True, "not enough evidence"),
+    ],
+)
+def test_gate_by_interval(interval, threshold, at_most, expected):
+    assert gate_decision(0, Interval(*interval), threshold, at_most=at_most) == expected
+
+
+def test_gate_without_interval_or_figure():
+    assert gate_decision(-2, None, -2) == "pass"
+    assert gate_decision(-2.01, None, -2) == "regression"
+    assert gate_decision(5.1, None, 5, at_most=True) == "regression"
+    for nothing in (None, math.nan):
+        assert gate_decision(nothing, Interval(0, 1), -2) == "not enough evidence"
