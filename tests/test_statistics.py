@@ -305,7 +305,7 @@ def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(p_values):
     "games", [[(0.5, 0.3, N)], [(0.5, 0.4, N), (0.3, 0.15, 30), (0.6, 0.6, N)]], ids=["one", "three"]
 )
 def test_power_is_that_of_simulation(games):
-    rng, repeats = np.random.default_rng(3), 150
+    rng, repeats = np.random.default_rng(3), 300
     truth = float(100 * np.mean([after - before for before, after, _ in games]))
     found, said = 0, []
     for _ in range(repeats):
