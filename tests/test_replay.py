@@ -208,7 +208,7 @@ def test_an_equal_recording(tmp_path, run, new, packed):
     folder = write(recording(new), tmp_path / "run")
     status, data, out, err = run(pack(folder) if packed else folder)
     name = ("run/" if packed else "") + ("MODEL" if new else "MODEL-t0.0")
-    assert data["runs"] == {name: {"clemscore": 16.67, "published": 16.67, "equal": True}}
+    assert data["runs"] == {name: {"clemscore": 16.67, "published": 16.67, "equal": True, "columns": 6}}
     assert (status, err, counts(data), data["differences"]) == (0, "", EQUAL, [])
     assert "7 of 7" in out, "all messages to players are those that were recorded"
     assert f"{name}: clemscore 16.67, published 16.67" in out
@@ -332,7 +332,7 @@ def test_an_episode_without_scores_is_counted_as_unscored_and_another_message_as
     files = {name: text for name, text in files.items() if name not in (f"{E2}/scores.json", "results.csv")}
     status, data, out, err = run(write(files, tmp_path / "run"))
     assert (status, err, counts(data), "6 of 7" in out) == (0, "", EQUAL | {"equal": 2, "unscored": 1}, True)
-    assert data["runs"]["MODEL-t0.0"] == {"clemscore": 25.0, "published": None, "equal": None}
+    assert data["runs"]["MODEL-t0.0"] == {"clemscore": 25.0, "published": None, "equal": None, "columns": 0}
 
 
 def test_a_game_that_the_project_lacks_is_counted_and_named_in_full(tmp_path, run):
@@ -341,7 +341,7 @@ def test_a_game_that_the_project_lacks_is_counted_and_named_in_full(tmp_path, ru
     status, data, out, err = run(write(files, tmp_path / "run"))
     assert (status, err, counts(data), name in out) == (0, "", EQUAL, True)
     assert (counts(data, name), data["games"][name]["available"]) == (dict.fromkeys(EQUAL, 0) | {"episodes": 3}, False)
-    assert data["runs"]["MODEL-t0.0"] == {"clemscore": None, "published": 16.67, "equal": None}
+    assert data["runs"]["MODEL-t0.0"] == {"clemscore": None, "published": 16.67, "equal": None, "columns": 3}
 
 
 @pytest.mark.parametrize("cell", [False, True])
