@@ -62,7 +62,7 @@ def main() -> None:
     """Runs both evaluations and prints their tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("out/demo"), help="folder for model and logs")
-    parser.add_argument("--limit", type=int, default=6, help="instances per game for the local model")
+    parser.add_argument("--limit", type=int, default=2, help="instances per game for the local model")
     args = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
