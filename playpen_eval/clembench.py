@@ -123,6 +123,11 @@ def load_checkout(game: Game, source: str) -> tuple[str, list[Instance]]:
     return rules_name(version), rows
 
 
+def instance_id(game: str, rules: str, experiment: str, game_id: Any) -> str:
+    """Our id of one of clembench's instances."""
+    return f"{game}/{rules}/{experiment}/{game_id}"
+
+
 def translate(game: Game, experiment: dict[str, Any], instance: dict[str, Any], version: str) -> Instance:
     """One of clembench's instances as ours, with the id `GAME/clembench-2.0/EXPERIMENT/GAME_ID`."""
     rules = rules_name(version)
@@ -131,7 +136,7 @@ def translate(game: Game, experiment: dict[str, Any], instance: dict[str, Any], 
         {key: value for key, value in experiment.items() if key != "game_instances"}, instance, version
     )
     return {
-        "id": f"{game.name}/{rules}/{name}/{instance['game_id']}",
+        "id": instance_id(game.name, rules, name, instance["game_id"]),
         "experiment": name,
         "split": rules,
         "rules": rules,

@@ -45,6 +45,11 @@ class RecordedEpisode:
         version = str(self.interactions.get("meta", {}).get("clem_version", ""))
         return tuple(int(part) for part in version.split(".") if part.isdigit())
 
+    @property
+    def version(self) -> str:
+        """The clembench version whose rules it was played by: those of April 2026 came with clemcore 3.5."""
+        return "2.0" if self.clemcore < (3, 5) else "3.0"
+
     def replies(self) -> Iterator[tuple[str, str, str]]:
         """What players said, in order: (player, what it had been told since its last reply, reply).
 

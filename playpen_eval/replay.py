@@ -126,8 +126,7 @@ def _replay_episode(
 ) -> None:
     where = f"{label}: {recorded.path}"
     try:
-        # clembench's rules of April 2026 came with clemcore 3.5 and later.
-        version = rules or ("2.0" if recorded.clemcore < (3, 5) else "3.0")
+        version = rules or recorded.version
         instance = game.from_recording(recorded.instance, recorded.interactions)
         episode = Episode(game, translate(game, recorded.experiment, dict(instance), version))
         problem = _feed(episode, recorded, row)

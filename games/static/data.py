@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 from playpen_eval.errors import UserError
 from playpen_eval.game import read_texts
-from playpen_eval.skills.catalogue import data_sets
+from playpen_eval.skills.catalogue import data_sets, find_benchmark, harness_file
 from playpen_eval.skills.data import DataSet, load_rows
 from playpen_eval.skills.ifeval import arguments
 
@@ -25,11 +23,7 @@ SHOTS = 5
 CLADDER, MMLU_PRO, EQBENCH, IFEVAL, BBH = (
     next(iter(data_sets(name).values())) for name in ("cladder", "mmlu_pro", "eq_bench", "ifeval", "bbh")
 )
-_SUBJECTS = (
-    "biology business chemistry computer_science economics engineering health history law math other philosophy "
-    "physics psychology"
-)
-SUBJECTS = tuple(_SUBJECTS.split())
+SUBJECTS = tuple(task.removeprefix("playpen_mmlu_pro_") for task in find_benchmark("mmlu_pro").tasks)
 BBH_TASKS = BBH.configs
 
 Item = dict[str, Any]
@@ -105,10 +99,7 @@ def _bbh_template(task: str) -> str:
     """The description and examples that lm-evaluation-harness has for a task; it need not be imported for them."""
     import yaml
 
-    package = find_spec("lm_eval")
-    if package is None or not package.submodule_search_locations:
-        raise UserError("the examples of BBH come with lm-eval; run: pip install 'playpen-eval[lm-eval]'")
-    path = Path(package.submodule_search_locations[0]) / "tasks" / "bbh" / "fewshot" / f"{task}.yaml"
+    path = harness_file(f"bbh/fewshot/{task}.yaml")
     try:
         config = yaml.safe_load(path.read_text(encoding="utf-8"))
         samples = [f"Q: {sample['input']}\nA: {sample['target']}\n\n" for sample in config["fewshot_config"]["samples"]]

@@ -16,7 +16,6 @@ from playpen_eval.errors import UserError
 SUMMARY = "run lm-evaluation-harness with our tasks; takes its arguments, and --data, --skip-missing, --mini, --percent"
 
 COMMANDS = ("run", "ls", "validate")
-MINI = "playpen_retained_skills_mini"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,6 +64,8 @@ def own_arguments(rest: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
         name for names in ([listed] if isinstance(listed, str) else listed) for name in names.split(",") if name
     ]
     if own.mini:
+        from playpen_eval.lmeval.skill_tasks import MINI
+
         if own.tasks:
             raise UserError(f"--mini stands for --tasks; leave out {', '.join(own.tasks)}")
         own.tasks = [MINI]

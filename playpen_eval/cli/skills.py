@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,9 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Does one of the actions."""
     if getattr(args, "data", None) and args.action != "fetch":
-        from playpen_eval.skills.data import ENV
+        from playpen_eval.skills.data import use_folder
 
-        os.environ[ENV] = str(args.data)
+        use_folder(args.data)
     return {"list": _list, "fetch": _fetch, "check": _check, "subset": _subset, "table": _table}[args.action](args)
 
 

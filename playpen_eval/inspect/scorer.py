@@ -39,7 +39,7 @@ def game_metrics() -> Metric:
         if len(set(experiments)) > 1:
             for name in dict.fromkeys(experiments):
                 part = [score for score, experiment in zip(episodes, experiments) if experiment == name]
-                result[f"clemscore/{name}"] = _number(summarise(part, intervals=False).clemscore)
+                result[f"clemscore/{name}"] = number(summarise(part, intervals=False).clemscore)
         return result
 
     return compute
@@ -62,10 +62,10 @@ def axis_metrics() -> Metric:
         figures = {name: _figures(episodes[name], instances[name]) for name in games}
         total = clemscore({name: (_defined(f["played"]), _defined(f["quality"])) for name, f in figures.items()})
         result = {
-            "clemscore": _number(total.clemscore),
-            "clemscore_stderr": _number(clemscore_error(episodes, instances)),
-            "played": _number(total.played),
-            "quality": _number(total.quality),
+            "clemscore": number(total.clemscore),
+            "clemscore_stderr": number(clemscore_error(episodes, instances)),
+            "played": number(total.played),
+            "quality": number(total.quality),
             "games": float(len(games)),
             "partner_aborted": math.fsum(f["partner_aborted"] for f in figures.values()),
         }
@@ -82,18 +82,18 @@ def _figures(episodes: Sequence[EpisodeScore], instances: Sequence[object]) -> d
     counted = [(e, i) for e, i in zip(episodes, instances) if not e.partner_fault]
 
     def error(values: Mapping[int, float]) -> float:
-        return _number(standard_error(list(values.values()), [counted[index][1] for index in values]))
+        return number(standard_error(list(values.values()), [counted[index][1] for index in values]))
 
     played = {index: 100.0 * (e.kind != "aborted") for index, (e, _) in enumerate(counted)}
     quality = {index: 100 * e.score for index, (e, _) in enumerate(counted) if e.score is not None}
     # played x quality / 100 is the mean over all episodes if an aborted one counts as 0.
     worth = {index: quality.get(index, 0.0) for index in played}
     return {
-        "clemscore": _number(score.clemscore),
+        "clemscore": number(score.clemscore),
         "clemscore_stderr": error(worth),
-        "played": _number(score.played),
+        "played": number(score.played),
         "played_stderr": error(played),
-        "quality": _number(score.quality),
+        "quality": number(score.quality),
         "quality_stderr": error(quality),
         "success": share * score.success,
         "aborted": share * score.aborted,
@@ -101,7 +101,8 @@ def _figures(episodes: Sequence[EpisodeScore], instances: Sequence[object]) -> d
     }
 
 
-def _number(value: float | None) -> float:
+def number(value: float | None) -> float:
+    """A figure as Inspect has it: NaN where it is not defined."""
     return math.nan if value is None else value
 
 

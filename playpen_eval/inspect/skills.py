@@ -6,7 +6,6 @@ chat model does not give, are asked for as a letter; the answer then counts as i
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
@@ -15,14 +14,15 @@ from typing import Any
 from inspect_ai import Task
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.log import HeadlineMetric
-from inspect_ai.model import ChatMessageAssistant, ChatMessageSystem, ChatMessageUser, GenerateConfig, Model, get_model
+from inspect_ai.model import GenerateConfig, get_model
 from inspect_ai.scorer import Metric, SampleScore, Score, Scorer, Target, metric, scorer
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 
 from playpen_eval.errors import UserError, require
 from playpen_eval.game import Outcome
 from playpen_eval.inspect.registration import task
-from playpen_eval.inspect.solver import RECORD, chat, dialogue_games, greedy
+from playpen_eval.inspect.scorer import number
+from playpen_eval.inspect.solver import RECORD, chat, dialogue_games, evaluated_model, greedy
 from playpen_eval.instances import load_instances
 from playpen_eval.players import clean_reply
 from playpen_eval.registry import load_game
@@ -31,7 +31,6 @@ from playpen_eval.skills.aggregate import TaskResult, skills
 from playpen_eval.skills.catalogue import Benchmark, benchmarks, find_benchmark
 from playpen_eval.skills.data import data_folder
 
-MESSAGES = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _PICK = re.compile(
     r"\W*(?:(?:the )?(?:correct |right |best |final )?(?:answer|option|choice|label)(?: is)?\W*)?([a-z]|\d{1,2})"
@@ -80,17 +79,10 @@ def skill_task(
         scorer=skill_value(),
         metrics=[skill_metrics(mini=mini)],
         headline_metric=HeadlineMetric(metric="score" if len(chosen) == 1 else headline(mini)),
-        config=greedy(_model()),
+        config=greedy(evaluated_model()),
         metadata={"benchmarks": [benchmark.name for benchmark in chosen], "harness": _harness()},
         continue_on_fail=True,
     )
-
-
-def _model() -> Model | None:
-    try:
-        return get_model()
-    except ValueError:  # no model yet, as for `inspect list`
-        return None
 
 
 def _harness() -> str:
@@ -119,8 +111,7 @@ def _samples(benchmark: Benchmark, name: str, source: Any) -> Iterable[Sample]:
             fewshot_as_multiturn=shots > 0,
             chat_template=lambda messages, **_: messages,
         )
-        messages = [MESSAGES[message["role"]](content=message["content"]) for message in context]
-        yield Sample(id=f"{name}/{index}", input=messages, metadata=metadata)
+        yield Sample(id=f"{name}/{index}", input=chat(context), metadata=metadata)
 
 
 def _episodes(benchmark: Benchmark) -> Iterable[Sample]:
@@ -273,10 +264,6 @@ def headline(mini: bool) -> str:
     return "smoke_suite" if mini else "retained_skills"
 
 
-def _number(value: float | None) -> float:
-    return math.nan if value is None else value
-
-
 @metric(scores="unreduced")
 def skill_metrics(mini: bool = False) -> Metric:
     """Every benchmark corrected for guessing, capabilities, and the mean over the benchmarks that were run.
@@ -299,10 +286,10 @@ def skill_metrics(mini: bool = False) -> Metric:
         raw = {f"raw/{name}": score.raw for name, score in result.scores.items()}
         if len(result.scores) == 1:
             [only] = result.scores.values()
-            return {"score": only.score, "score_stderr": _number(only.error), "raw": only.raw}
+            return {"score": only.score, "score_stderr": number(only.error), "raw": only.raw}
         capabilities = {f"capability/{name}": score for name, score in result.capabilities.items()}
         name = headline(mini)
-        total = {name: _number(result.total), f"{name}_stderr": _number(result.error)}
+        total = {name: number(result.total), f"{name}_stderr": number(result.error)}
         total |= {"benchmarks": float(len(result.scores)), "benchmarks_missing": float(len(result.missing))}
         return total | capabilities | figures | raw
 

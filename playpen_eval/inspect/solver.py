@@ -11,6 +11,7 @@ from typing import Any
 from inspect_ai.model import (
     ChatMessage,
     ChatMessageAssistant,
+    ChatMessageSystem,
     ChatMessageUser,
     GenerateConfig,
     Model,
@@ -60,7 +61,7 @@ def chat(messages: list[Message], before: Sequence[ChatMessage] = ()) -> list[Ch
         if message["content"] != known.content or message["role"] != known.role:
             break
         kept += 1
-    kinds = {"user": ChatMessageUser, "assistant": ChatMessageAssistant}
+    kinds = {"system": ChatMessageSystem, "user": ChatMessageUser, "assistant": ChatMessageAssistant}
     return [*before[:kept], *(kinds[message["role"]](content=message["content"]) for message in messages[kept:])]
 
 
@@ -90,6 +91,14 @@ def resolve_partner(partner: str | None) -> str:
 def _warn_of_sampling() -> None:
     """Once in a process, not for every episode."""
     _log.warning("hf/ models sample unless told otherwise; for greedy replies: -M do_sample=false")
+
+
+def evaluated_model() -> Model | None:
+    """The model that is evaluated; None where a task is made before there is one, as for `inspect list`."""
+    try:
+        return get_model()
+    except ValueError:
+        return None
 
 
 def greedy(model: Model | None) -> GenerateConfig:

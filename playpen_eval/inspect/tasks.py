@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
 
 from inspect_ai import Task
 from inspect_ai.dataset import MemoryDataset, Sample
-from inspect_ai.model import Model, get_model
 
 from playpen_eval.episode import Episode
 from playpen_eval.errors import UserError
 from playpen_eval.game import Game, Instance
 from playpen_eval.inspect.registration import task
 from playpen_eval.inspect.scorer import HEADLINE, axis_metrics, episode
-from playpen_eval.inspect.solver import chat, dialogue_game, dialogue_games, greedy, resolve_partner
+from playpen_eval.inspect.solver import chat, dialogue_game, dialogue_games, evaluated_model, greedy, resolve_partner
 from playpen_eval.instances import digest, load_instances
 from playpen_eval.registry import AXES, axis_games, load_game, scan
-from playpen_eval.skills.data import ENV
+from playpen_eval.skills.data import use_folder
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +52,7 @@ def game_task(
         solver=dialogue_game(game, source, partner, role, spans),
         scorer=episode(),
         headline_metric=HEADLINE,
-        config=greedy(_evaluated_model()),
+        config=greedy(evaluated_model()),
         version=played.version,
         metadata={
             "game": game,
@@ -103,7 +101,7 @@ def axis_task(
         scorer=episode(),
         metrics=[axis_metrics()],
         headline_metric=HEADLINE,
-        config=greedy(_evaluated_model()),
+        config=greedy(evaluated_model()),
         version=digest(versions)[:8],
         metadata={
             "axis": axis,
@@ -127,13 +125,6 @@ def _first(instances: list[Instance], limit: int | None) -> list[Instance]:
         if limit is None or seen[instance["experiment"]] <= limit:
             kept.append(instance)
     return kept
-
-
-def _evaluated_model() -> Model | None:
-    try:
-        return get_model()
-    except ValueError:  # the task is made before there is a model, as for `inspect list`
-        return None
 
 
 def _sample(game: Game, instance: dict) -> Sample:
@@ -168,8 +159,7 @@ def _register_axis(axis: str) -> None:
         spans: bool = True,
         data: str | None = None,
     ) -> Task:
-        if data:  # local copies of the data sets of statscore
-            os.environ[ENV] = data
+        use_folder(data)  # of the data sets of statscore
         return axis_task(axis, split, instances, limit_per_experiment, partner, spans)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
@@ -13,7 +12,7 @@ from playpen_eval.errors import UserError
 from playpen_eval.lmeval.skill_tasks import GROUP, group_name
 from playpen_eval.registry import scan
 from playpen_eval.skills.catalogue import benchmarks
-from playpen_eval.skills.data import ENV, check_available
+from playpen_eval.skills.data import check_available, use_folder
 
 
 class Prepared(NamedTuple):
@@ -36,8 +35,7 @@ def prepare(data: str | None, skip_missing: bool, tasks: Sequence[str] | None = 
     """
     from playpen_eval.lmeval.tasks_dir import write_tasks_dir
 
-    if data:
-        os.environ[ENV] = data  # for the worker processes of the harness, too
+    use_folder(data)
     if tasks is None and not skip_missing:
         return Prepared(write_tasks_dir(), frozenset())
     missing = missing_data(None if tasks is None else benchmarks_of(tasks))

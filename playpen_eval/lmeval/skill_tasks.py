@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from playpen_eval.errors import UserError
-from playpen_eval.skills.catalogue import CAPABILITIES, Benchmark, Leaf, benchmarks
-from playpen_eval.skills.data import MissingDataError, data_folder, local_files
+from playpen_eval.skills.catalogue import CAPABILITIES, Benchmark, Leaf, benchmarks, harness_file
+from playpen_eval.skills.data import data_folder, local_files
 
 GROUP = "playpen_retained_skills"
 MINI = f"{GROUP}_mini"
@@ -57,16 +56,8 @@ def _task(leaf: Leaf) -> dict[str, Any]:
 
 
 def _included(include: str) -> str:
-    prefix, _, path = include.rpartition(":")
-    if not prefix:
-        return include
-    spec = importlib.util.find_spec(prefix)
-    if spec is None or not spec.submodule_search_locations:
-        raise UserError("lm_eval is not installed; run: pip install 'playpen-eval[lm-eval]'")
-    file = Path(spec.submodule_search_locations[0]) / "tasks" / path
-    if not file.is_file():
-        raise UserError(f"this lm-eval has no task file {path}; install the version that playpen-eval[lm-eval] names")
-    return str(file)
+    path = include.removeprefix("lm_eval:")
+    return include if path == include else str(harness_file(path))
 
 
 def _source(leaf: Leaf) -> Mapping[str, Any]:
@@ -76,7 +67,7 @@ def _source(leaf: Leaf) -> Mapping[str, Any]:
         return {"dataset_path": leaf.data.id, "dataset_name": leaf.config, **more}
     try:
         files = local_files(leaf.data) or {}
-    except MissingDataError:
+    except UserError:  # missing or unusable: no reason to do without all other tasks
         # The task is there, and fails if it is run, with the path that was looked for.
         expected = Path(str(data_folder())) / leaf.data.id / (leaf.config or "default")
         files = {(leaf.config, split): expected / f"{split}.jsonl" for split in leaf.data.splits}

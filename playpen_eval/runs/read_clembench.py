@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from playpen_eval.clembench import rules_name
+from playpen_eval.clembench import instance_id, rules_name
 from playpen_eval.errors import UserError
 from playpen_eval.recordings import RecordedEpisode, read_recording
 from playpen_eval.registry import scan
@@ -61,10 +61,9 @@ def _read_episode(
 ) -> None:
     where = f"{root}: {recorded.path}"
     try:
-        # As in replay: clembench's rules of April 2026 came with clemcore 3.5 and later.
-        rules = rules_name("2.0" if recorded.clemcore < (3, 5) else "3.0")
+        rules = rules_name(recorded.version)
         game, experiment = games.get(recorded.game, recorded.game), recorded.experiment["name"]
-        instance = f"{game}/{rules}/{experiment}/{recorded.instance['game_id']}"  # as clembench.translate has it
+        instance = instance_id(game, rules, experiment, recorded.instance["game_id"])
         turns = sum(1 for _ in recorded.replies())
         if recorded.scores is None:
             return found.problem(UNSCORED, f"{where}: no scores.json")

@@ -28,7 +28,8 @@ from playpen_eval.runs.records import (
     Run,
     RunMeta,
 )
-from playpen_eval.skills.catalogue import Benchmark, benchmarks
+from playpen_eval.skills.aggregate import read_results_file
+from playpen_eval.skills.catalogue import Benchmark, benchmark_of_task
 
 FORMAT = "lm-eval"
 _RESULTS = re.compile(r"_\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d(\.\d+)?\.json$")
@@ -77,11 +78,11 @@ def read_lm_eval(root: Path, paths: list[Path]) -> Run:
     Raises:
         UserError: There are no samples, nothing of ours, results of different models, or a results file is broken.
     """
-    results = [_Results(path, _read_results(path)) for path in sorted(paths, key=lambda path: path.name)]
+    results = [_Results(path, read_results_file(path, "configs")) for path in sorted(paths, key=lambda path: path.name)]
     models = sorted({one.model for one in results})
     if len(models) > 1:
         raise UserError(f"{root} holds results of different models ({', '.join(models)}); name the folder of one")
-    skills = {task: one for mini in (False, True) for one in benchmarks(mini=mini).values() for task in one.tasks}
+    skills = benchmark_of_task()
     newest = {task: one for one in results for task in one.data["configs"]}
     ours = {task: one for task, one in newest.items() if _game(one, task) or task in skills}
     if not ours:
@@ -92,16 +93,6 @@ def read_lm_eval(root: Path, paths: list[Path]) -> Run:
     for task, one in ours.items():
         _read_task(one, task, skills.get(task), found)
     return found.run(_meta(root, results, ours, found, tuple(sorted(newest.keys() - ours.keys()))))
-
-
-def _read_results(path: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data.get("configs"), dict) or not isinstance(data.get("results"), dict):
-            raise ValueError("no object with `results` and `configs`")
-    except (OSError, ValueError, AttributeError) as error:
-        raise UserError(f"{path} is no results file of lm-eval: {error}") from None
-    return data
 
 
 def _game(results: _Results, task: str) -> str | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from playpen_eval.errors import UserError
-from playpen_eval.skills.catalogue import CAPABILITIES, Benchmark, benchmarks
+from playpen_eval.skills.catalogue import CAPABILITIES, Benchmark, benchmark_of_task, benchmarks
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -199,12 +199,8 @@ def from_lm_eval(data: Mapping[str, Any]) -> dict[str, TaskResult]:
     Raises:
         UserError: A task has a result, but none that can be used in its main metric.
     """
-    found = {}
-    for benchmark in (*benchmarks().values(), *benchmarks(mini=True).values()):
-        for task in benchmark.tasks:
-            if task in data["results"]:
-                found[task] = _task_result(task, benchmark, data)
-    return found
+    tasks = benchmark_of_task()
+    return {task: _task_result(task, tasks[task], data) for task in data["results"] if task in tasks}
 
 
 def _task_result(task: str, benchmark: Benchmark, data: Mapping[str, Any]) -> TaskResult:
@@ -226,6 +222,26 @@ SETTINGS = ("model_name", "model_source", "chat_template_sha", "system_instructi
 """What results of one table must have in common."""
 
 
+def read_results_file(path: Path, *members: str) -> dict[str, Any]:
+    """Reads one results file of lm-evaluation-harness.
+
+    Args:
+        path: The file.
+        *members: Objects that it must hold beside `results`.
+
+    Raises:
+        UserError: It is none.
+    """
+    members = ("results", *members)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if not all(isinstance(data.get(name), dict) for name in members):
+            raise ValueError(f"no object with {' and '.join(f'`{name}`' for name in members)}")
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{path} is no results file of lm-eval: {error}") from None
+    return data
+
+
 def read_results(path: Path) -> Skills:
     """Reads what lm-eval wrote: a results file, or a folder in which every task's newest result counts.
 
@@ -236,12 +252,7 @@ def read_results(path: Path) -> Skills:
     results: dict[str, TaskResult] = {}
     settings: dict[str, Any] = {}
     for file in files:
-        try:
-            data = json.loads(file.read_text(encoding="utf-8"))
-            if not isinstance(data.get("results"), dict):
-                raise ValueError("no object with `results`")
-        except (OSError, ValueError, AttributeError) as error:
-            raise UserError(f"{file} is no results file of lm-eval: {error}") from None
+        data = read_results_file(file)
         found = from_lm_eval(data)
         for name in SETTINGS if found else ():
             if settings.setdefault(name, data.get(name)) != data.get(name):
@@ -253,8 +264,7 @@ def read_results(path: Path) -> Skills:
     if not results:
         raise UserError(f"{path}: no results of retained skills (results_*.json of lm_eval --output_path)")
     # The smoke suite counts only where there is nothing else; the two never meet in one table.
-    only_mini = results.keys() <= {task for one in benchmarks(mini=True).values() for task in one.tasks}
-    return skills(results, mini=only_mini)
+    return skills(results, mini=all(benchmark_of_task()[task].mini for task in results))
 
 
 def table(found: Skills) -> Table:

@@ -64,6 +64,12 @@ class MissingDataError(UserError):
         )
 
 
+def use_folder(folder: str | Path | None) -> None:
+    """Reads local copies from a folder from now on, in worker processes, too; None changes nothing."""
+    if folder:
+        os.environ[ENV] = str(folder)
+
+
 def data_folder() -> Path | None:
     """The folder of local copies.
 
