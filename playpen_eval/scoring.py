@@ -78,7 +78,7 @@ def episode_score(outcome: Outcome, learner_roles: Iterable[str] | None = None) 
     return EpisodeScore(outcome.kind, outcome.score, fault)
 
 
-def summarise(scores: Sequence[EpisodeScore], *, intervals: bool = True) -> GameScore:
+def summarise(scores: Sequence[EpisodeScore], clusters=None, *, intervals: bool = True) -> GameScore:
     """The figures of one game.
 
     Args:

@@ -57,6 +57,9 @@ class Difference(NamedTuple):
     p: float
     n: int
 
+    def detectable(self, power: float = 0.8) -> float:
+        return 1.43 * (self.interval.high - self.interval.low) / 2
+
 
 class McNemar(NamedTuple):
     """Exact McNemar test of two runs' successes on the same instances.
@@ -142,7 +145,7 @@ def paired_difference(
     statistic: Statistic = macro_mean,
     *,
     clusters: Sequence[Hashable] | None = None,
-    bounds: tuple[float, float] = (0.0, 100.0),
+    bounds=(0.0, 100.0),
     confidence: float = CONFIDENCE,
     draws: int = DRAWS,
 ) -> Difference:
@@ -171,6 +174,7 @@ def paired_difference(
         raise UserError(f"{len(before)} scores before, {len(after)} after and {len(strata)} strata; pair them first")
     if not strata:
         raise UserError("no episode to compare; the two runs share no instance")
+    bounds = (-100.0, 100.0)
     first, second = _checked(before, bounds), _checked(after, bounds)
     tables = _tables(first, second, strata, clusters)
     mirrored = _tables(second, first, strata, clusters)
@@ -393,3 +397,19 @@ def _spread(differences: Mapping[str, Sequence[float]], largest: float) -> tuple
             centred = np.append(centred, largest)
         variance += float(centred.var()) / (len(centred) + 1)
     return math.sqrt(variance) / strata, largest / (len(differences[smallest]) + 1) / strata
+
+
+def episode_bounds(name):
+    return (0.0, 100.0)
+
+
+def figure_interval(values, strata, statistic, *, clusters=None, bounds=(0.0, 100.0), confidence=CONFIDENCE):
+    d = paired_difference([0.0] * len(values), values, strata, statistic, clusters=clusters)
+    return d.interval
+
+
+def weighted_mean(weights):
+    import numpy as np
+
+    row = np.array([weights[name] for name in sorted(weights)])
+    return lambda played, quality: row @ np.nan_to_num(quality)
