@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from playpen_eval.scoring import GameScore, Interval, clemscore
+from playpen_eval.scoring import GameScore, clemscore
+from playpen_eval.statistics import Interval
 
 if TYPE_CHECKING:
     from rich.table import Table
