@@ -34,8 +34,8 @@ class EpisodeScore(NamedTuple):
 class GameScore:
     """The figures of one game; percentages lie in [0, 100], and so do quality and clemscore but in EQ-Bench.
 
-    Intervals are of 95%. Those of shares are Clopper and Pearson's; those of mean scores, and of shares where some
-    instance was played several times, are the Bayesian bootstrap of `statistics.mean_interval`.
+    Intervals are of 95%. Those of shares, and of scores that are all 0 or 100, are Clopper and Pearson's; of other
+    scores, and of all where some instance was played several times, are the bootstrap of `statistics.mean_interval`.
 
     Attributes:
         n: Episodes that count.

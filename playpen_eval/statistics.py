@@ -5,9 +5,8 @@ for the upper limit one with the best. The rest is a bootstrap over instances wi
 Bayesian one, which makes the interval Clopper and Pearson's for 0/1 data and Gaffke's for bounded scores
 (Learned-Miller and Thomas 2019, arXiv 1905.06208), of which no distribution is known with less than nominal coverage.
 For figures over strata, of one run or of two, it is the ordinary one: a game of which hardly anything was played drops
-out of some draws' quality, as it does from other samples'; the Bayesian one always has it, and its intervals of
-clemscores hold the truth in as few as 76% of samples. Unlike Wilson's interval and the usual bootstraps (percentile,
-BCa) these keep their level with few instances, rare events and data that are all equal;
+out of some draws' quality, as it does from that of other samples. Unlike Wilson's interval and the usual bootstraps
+(percentile, BCa) these keep their level with few instances, rare events and data that are all equal;
 tests/bench/simulate_statistics.py prints how they compare.
 
 Draws are seeded and data sorted first: the same data give the same numbers in whatever order they come.
@@ -178,7 +177,12 @@ def weighted_mean(weights: Mapping[str, float], offset: float = 0.0) -> Statisti
     Args:
         weights: Stratum -> its weight; every stratum must have one.
         offset: Added to the sum.
+
+    Raises:
+        UserError: A weight is negative or no number; then the best and the worst result would not be what they are.
     """
+    if odd := [f"{name}: {weight}" for name, weight in weights.items() if not 0 <= weight < math.inf]:
+        raise UserError(f"weights must be numbers that are not negative, unlike {', '.join(odd)}")
     return _WeightedMean(weights, offset)
 
 

@@ -338,6 +338,9 @@ def test_weighted_mean_by_hand():
     for weights in ({"a": 1.0}, {"a": 1.0, "b": 1.0, "c": 1.0}, {"a": 1.0, "c": 1.0}):
         with pytest.raises(UserError, match=r"only one of the two has (b|c|b, c)$"):
             run_estimate(scores, strata, weighted_mean(weights))
+    for odd in (-0.5, math.nan, math.inf):
+        with pytest.raises(UserError, match=f"not negative, unlike b: {odd}"):
+            weighted_mean({"a": 1.0, "b": odd})
 
 
 def test_retained_skills_are_a_weighted_mean():
@@ -378,14 +381,14 @@ def test_the_same_items_in_other_words_are_clusters():
     answers = {item: 100.0 * (rng.random(2) < (0.5, 0.7)) for item in dict.fromkeys(items)}
     alike = [[float(answers[item][run]) for item in items] for run in (0, 1)]
     statistic = weighted_mean({"lm_pragmatics": 1 / 0.7}, offset=-30 / 0.7)
-    repeated = paired_difference(*alike, ["lm_pragmatics"] * len(items), statistic, clusters=items)
+    repeated = paired_difference(alike[0], alike[1], ["lm_pragmatics"] * len(items), statistic, clusters=items)
     once = [[float(pair[run]) for pair in answers.values()] for run in (0, 1)]
-    single = paired_difference(*once, ["lm_pragmatics"] * len(answers), statistic)
+    single = paired_difference(once[0], once[1], ["lm_pragmatics"] * len(answers), statistic)
     assert (repeated.n, repeated.interval) == (len(names) * 12, pytest.approx(single.interval))
 
     apart = [list(100.0 * (rng.random(len(items)) < share)) for share in (0.5, 0.7)]
-    clustered = paired_difference(*apart, ["lm_pragmatics"] * len(items), statistic, clusters=items)
-    independent = paired_difference(*apart, ["lm_pragmatics"] * len(items), statistic)
+    clustered = paired_difference(apart[0], apart[1], ["lm_pragmatics"] * len(items), statistic, clusters=items)
+    independent = paired_difference(apart[0], apart[1], ["lm_pragmatics"] * len(items), statistic)
     assert clustered.effect == pytest.approx(independent.effect)
     assert clustered.error == pytest.approx(independent.error, rel=0.25), (
         "clusters cost nothing where they tell nothing"

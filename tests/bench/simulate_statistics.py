@@ -1,6 +1,6 @@
 """Simulates the statistics of playpen_eval.statistics: coverage, false alarms, power, beside the usual methods.
 
-    python tests/bench/simulate_statistics.py                  # about twenty minutes on one core
+    python tests/bench/simulate_statistics.py                  # about forty minutes on one core
     python tests/bench/simulate_statistics.py --repeats 200    # a quick look
 
 Coverage below 93% is marked with *. Populations are made up, and their true values known; every repeat draws the
