@@ -1,0 +1,64 @@
+"""What may be trained on.
+
+Never the test split; never a held-out game unless that is allowed; validation instances only if that is allowed.
+clembench's instances are of no split of ours. The published figures are measured on them, so whoever trains on
+recordings cannot evaluate on the same clembench version: the manifest says so, and `data check` finds it by id. Those
+whose key is in our own test split (clembench's wordle has words that ours has) are left out here.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+from playpen_eval.errors import UserError
+from playpen_eval.game import Game, Instance
+from playpen_eval.instances import SPLITS, digest, load_instances, split_of
+
+HELD_OUT = "held-out game"
+TEST = "test split"
+TEST_KEY = "shares its key with the test split"
+VALIDATION = "validation split"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What is let through.
+
+    Attributes:
+        allow_heldout: Also games that are kept to test generalisation.
+        allow_validation: Also instances of the validation split.
+    """
+
+    allow_heldout: bool = False
+    allow_validation: bool = False
+
+    def refusal(self, game: Game, instance: Instance) -> str | None:
+        """Why an instance may not be trained on; None if it may."""
+        if game.held_out and not self.allow_heldout:
+            return HELD_OUT
+        if instance["split"] not in SPLITS:
+            return TEST_KEY if digest(game.key(instance)) in test_keys(game) else None
+        # The hash of the key decides, whatever a file says; both must agree.
+        for split in (instance["split"], split_of(game.key(instance))):
+            if split == "test":
+                return TEST
+            if split == "validation" and not self.allow_validation:
+                return VALIDATION
+        return None
+
+    def check_game(self, game: Game) -> None:
+        """Raises a `UserError` for a held-out game that was asked for by name."""
+        if game.held_out and not self.allow_heldout:
+            raise UserError(
+                f"{game.name} is held out from training: leave it out, or give --allow-heldout if figures of unseen "
+                "games are not wanted"
+            )
+
+
+@functools.lru_cache(maxsize=64)
+def test_keys(game: Game) -> frozenset[str]:
+    """Digests of the keys in a game's test split."""
+    if not game.sizes:
+        return frozenset()
+    return frozenset(digest(game.key(instance)) for instance in load_instances(game, "test").instances)
