@@ -145,12 +145,13 @@ class Chat:
         places = sorted(set(learn))
         if not places:
             raise UserError("the chat has no message of the learner, so there is nothing to train on")
-        out = Encoded(self.prompt_ids(messages[: places[0]]), [], [], [])
-        before = None
-        for turn, place in enumerate(places):
+        for place in places:
             answered = 0 < place < len(messages) and messages[place - 1]["role"] != "assistant"
             if not answered or messages[place]["role"] != "assistant":
                 raise UserError(f"message {place} of the chat is no assistant's answer to somebody")
+        out = Encoded(self.prompt_ids(messages[: places[0]]), [], [], [])
+        before = None
+        for turn, place in enumerate(places):
             if before is not None:
                 _append(out, self.suffix_ids(messages[before + 1 : place]), 0, -1)
             _append(out, self.reply_ids(messages[place]["content"]), 1, turn)
@@ -207,6 +208,8 @@ class Chat:
         end = next((token for token in self._ids(tail) if token in self._specials), None)
         if not found or end is None:
             raise UserError(self._complaint(f"no special token ends a reply (after it comes {tail!r})"))
+        if self._opening == self._render(_TALK[:1]) and any(token in self._specials for token in self._ids(lead)):
+            raise UserError(self._complaint(f"it has no prompt for a reply, which would have to begin with {lead!r}"))
         return end, self.tokenizer.decode(self._ids(lead), skip_special_tokens=True)
 
     def _check(self) -> None:

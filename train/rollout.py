@@ -37,7 +37,7 @@ class Settings:
     Attributes:
         max_new_tokens: Limit of a reply of the learner unless the game sets one.
         temperature: Of the learner; 0 for greedy.
-        max_context: Tokens of a seat's row, reply included; an episode that needs more is the learner's abort.
+        max_context: Tokens of a seat's row; where the longest reply might not fit, the episode is the learner's abort.
         seed: Names the batch; the same seed and players give the same rows.
         shaping: From outcomes to rewards.
         player: Name of the learner, for the rows.
@@ -213,11 +213,10 @@ def _learn_round(plays: Sequence[_Play], sampler: Sampler, chat: Chat, settings:
         observation = one.episode.observe()
         prompt = one.seats[observation.role].prompt(observation)
         limit = observation.max_tokens or settings.max_new_tokens
-        if settings.max_context is not None:
-            limit = min(limit, settings.max_context - len(prompt) - 1)
-            if limit < 1:
-                one.stop(Failure(f"the context of {settings.max_context} tokens is full", fault=True))
-                continue
+        # As in an evaluation there must be room for the longest reply; here with an end token after it.
+        if settings.max_context is not None and len(prompt) + limit + 1 > settings.max_context:
+            one.stop(Failure(f"the context of {settings.max_context} tokens is full", fault=True))
+            continue
         groups[limit].append((one, observation, prompt))
     for limit, asked in sorted(groups.items(), key=lambda group: group[0]):
         samples = sampler.generate(

@@ -155,12 +155,12 @@ def _print_counts(counted: dict[str, Any], title: str) -> None:
 
     table = Table(box=None, pad_edge=False, title=title, title_justify="left")
     columns = ("records", "episodes", "instances", "learned turns", "success", "lose", "aborted")
-    for heading in ("game", *columns, "seats"):
-        table.add_column(heading, justify="right" if heading in columns else "left", no_wrap=heading != "seats")
+    for heading in ("game", *columns):
+        table.add_column(heading, justify="right" if heading in columns else "left", no_wrap=True)
     for name, game in counted["games"].items():
         kinds = [str(game["kinds"].get(kind, 0)) for kind in ("success", "lose", "aborted")]
         counts = [str(game[key]) for key in ("records", "episodes", "instances", "learned_turns")]
-        table.add_row(name, *counts, *kinds, ", ".join(f"{seat} {count}" for seat, count in game["seats"].items()))
+        table.add_row(name, *counts, *kinds)
     show(table)
 
 
@@ -181,7 +181,7 @@ def _check(args: argparse.Namespace) -> int:
 
     found = compare(args.data, args.other)
     if args.json:
-        counts = {name: getattr(found, name) for name in ("first", "second", "blind")}
+        counts = {name: getattr(found, name) for name in ("first", "second", "blind", "missing")}
         print(json.dumps(counts | {"leaks": [leak._asdict() for leak in found.leaks]}, indent=1))
         return 1 if found.leaks else 0
     print(f"{args.data}: {found.first} instances; {args.other}: {found.second}; shared: {len(found.leaks)}")
@@ -191,6 +191,8 @@ def _check(args: argparse.Namespace) -> int:
         print(f"    {leak.kind}: {leak.id}" + (f" = {leak.other}" if leak.id != leak.other else ""))
     if len(found.leaks) > 10:
         print(f"    and {len(found.leaks) - 10} more (--json has all)")
+    for game, why in found.missing.items():
+        print(f"  {game}: not compared ({why})")
     if found.blind:
         print(f"of {found.blind} instances only the id is known; the same content under another id is not found")
     return 1 if found.leaks else 0

@@ -1,4 +1,4 @@
-"""Does a data set share instances with an evaluation set? By id, by content, and by the key that splits must not share."""
+"""Does a data set share instances with an evaluation set: by id, by content, by the key that splits must not share?"""
 
 from __future__ import annotations
 
@@ -61,12 +61,14 @@ class Comparison(NamedTuple):
         second: Distinct instances of the second set.
         blind: Instances of either set of which only the id is known, so that the same content under another id would
             not be found.
+        missing: Game -> why the second set has none of its instances.
     """
 
     leaks: list[Leak]
     first: int
     second: int
     blind: int
+    missing: dict[str, str]
 
 
 def compare(first: str, second: str) -> Comparison:
@@ -76,13 +78,14 @@ def compare(first: str, second: str) -> Comparison:
         first: The data set: a .jsonl or .parquet file.
         second: What it must not share with: a split of our games, `clembench:DIR@v2.0`, a file of instances, a run or
             recording, or another data set. Of splits and checkouts the games of `first` are meant, and those whose
-            keys they share.
+            keys theirs may share.
 
     Raises:
         UserError: One of them cannot be read.
     """
     mine = _distinct(entries(first, ()))
-    theirs = _distinct(entries(second, {entry.game for entry in mine.values()}))
+    missing: dict[str, str] = {}
+    theirs = _distinct(entries(second, {entry.game for entry in mine.values()}, missing))
     by_content: dict[str, str] = {}
     by_key: dict[str, str] = {}
     for entry in theirs.values():
@@ -98,7 +101,7 @@ def compare(first: str, second: str) -> Comparison:
         elif entry.print and entry.print.key in by_key:
             leaks.append(Leak(entry.game, "key", entry.id, by_key[entry.print.key]))
     blind = sum(entry.print is None for entry in chain(mine.values(), theirs.values()))
-    return Comparison(leaks, len(mine), len(theirs), blind)
+    return Comparison(leaks, len(mine), len(theirs), blind, missing)
 
 
 def _distinct(found: Iterator[Entry]) -> dict[str, Entry]:
@@ -109,34 +112,37 @@ def _distinct(found: Iterator[Entry]) -> dict[str, Entry]:
     return known
 
 
-def entries(source: str, games: Collection[str]) -> Iterator[Entry]:
+def entries(source: str, games: Collection[str], missing: dict[str, str] | None = None) -> Iterator[Entry]:
     """The instances of a set, as often as they are there.
 
     Args:
         source: As for `compare`.
-        games: Of splits and checkouts the games that are asked for; all others share no key with them.
+        games: The games that matter; of a checkout only they are read, of a split also all that are shipped, which
+            may share a kind of key.
+        missing: Takes the games that a checkout does not have, and why.
 
     Raises:
         UserError: It cannot be read.
     """
     if source in SPLITS or source.startswith("clembench:"):
-        yield from _instances_of(source, games)
+        yield from _instances_of(source, games, {} if missing is None else missing)
     elif Path(source).suffix in ENDINGS:
         yield from map(_entry_of, read_records(Path(source)))
     else:
         yield from _played(Path(source))
 
 
-def _instances_of(source: str, games: Collection[str]) -> Iterator[Entry]:
+def _instances_of(source: str, games: Collection[str], missing: dict[str, str]) -> Iterator[Entry]:
     for name, game in scan().games.items():
         if name not in games and not (game.sizes and source in SPLITS):
             continue
         try:
             instances = load_instances(game, source).instances
-        except UserError:
-            if name in games and source in SPLITS:
+        except UserError as error:
+            if source in SPLITS:
                 raise
-            continue  # a checkout without the game
+            missing[name] = str(error)
+            continue
         for instance in instances:
             yield Entry(name, instance["id"], fingerprint(game, instance))
 
