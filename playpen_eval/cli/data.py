@@ -1,5 +1,6 @@
 """`playpen-eval data`."""
-# pyright: reportMissingImports=false - the folder train/ is mapped into the package, see playpen_eval/__init__.py
+# The folder train/ is mapped into the package (see playpen_eval/__init__.py), which type checkers cannot follow.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Tokenizers made on the spot, and players for rollouts."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
@@ -6,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
+
+from playpen_eval.train.sampler import Sample
 
 PLAIN = (
     "{%- for m in messages -%}<|{{ m['role'] }}|>{{ m['content'] }}<|end|>{%- endfor -%}"
@@ -57,8 +60,6 @@ class TalkingSampler:
         self.prompts: list[str] = []
 
     def generate(self, prompts: Sequence[Sequence[int]], *, max_new_tokens: int, temperature: float, seed: int):
-        from playpen_eval.train.sampler import Sample
-
         self.calls.append(len(prompts))
         samples = []
         for prompt in prompts:

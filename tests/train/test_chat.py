@@ -149,7 +149,8 @@ def test_control_tokens_in_content_are_only_text(hostile):
 
 
 def test_control_tokens_behind_a_normalizer():
-    from tokenizers import AddedToken, normalizers
+    from tokenizers import normalizers
+    from transformers import AddedToken
 
     tokenizer = byte_tokenizer()
     tokenizer.backend_tokenizer.normalizer = normalizers.NFKC()

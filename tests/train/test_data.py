@@ -50,7 +50,7 @@ def side(replies, kind="success", *, instance="i", player="p", seat="a", version
 
 
 def test_a_dialogue_is_what_a_seat_was_told_and_said(relay):
-    episode, logs = replayed(relay, INSTANCE, ["a", "b", "a", "c"], relay.roles)
+    _, logs = replayed(relay, INSTANCE, ["a", "b", "a", "c"], relay.roles)
     assert logs["sender"].steps == [
         Step([user("rules"), assistant("fine"), user("send")], "a", True), Step([user("again")], "c", True),
     ]  # fmt: skip
@@ -151,13 +151,13 @@ def test_the_same_pair_is_made_once():
 def test_top_players_of_each_instance():
     sides = [side([name], kind, player=name, instance=instance) for name, kind, instance in (
         ("good", "success", "i"), ("good", "lose", "j"), ("fair", "success", "i"), ("fair", "aborted", "j"),
-        ("poor", "success", "j"), ("poor", "aborted", "i"), ("poor", "aborted", "k"),
+        ("poor", "success", "j"), ("poor", "aborted", "i"), ("poor", "aborted", "k"), ("good", "success", "l"),
     )]  # fmt: skip
     assert ranked_players(sides) == ["good", "fair", "poor"]
     kept = select(sides, Selection(kinds=("success",), top=1))
-    assert [(one.meta.player, one.meta.instance) for one in kept] == [("good", "i"), ("poor", "j")]
+    assert [(one.meta.player, one.meta.instance) for one in kept] == [("good", "i"), ("poor", "j"), ("good", "l")]
     kept = select(sides, Selection(kinds=("success",), top=1, ranking=("fair", "good", "poor")))
-    assert [one.meta.player for one in kept] == ["fair", "poor"]
+    assert [one.meta.player for one in kept] == ["fair", "poor", "good"]
     with pytest.raises(UserError, match="the ranking has no poor"):
         select(sides, Selection(kinds=("success",), top=1, ranking=("good", "fair")))
 
@@ -173,7 +173,8 @@ def test_selection_by_outcome_score_and_balance():
 
 
 @pytest.mark.parametrize(("name", "split", "refused"), [
-    ("taboo", "train", None), ("taboo", "validation", VALIDATION), ("taboo", "test", TEST), ("codenames", "train", HELD_OUT),
+    ("taboo", "train", None), ("taboo", "validation", VALIDATION), ("taboo", "test", TEST),
+    ("codenames", "train", HELD_OUT),
 ])  # fmt: skip
 def test_what_may_be_trained_on(name, split, refused):
     game = load_game(name)

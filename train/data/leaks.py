@@ -134,13 +134,11 @@ def entries(source: str, games: Collection[str], missing: dict[str, str] | None 
 
 def _instances_of(source: str, games: Collection[str], missing: dict[str, str]) -> Iterator[Entry]:
     for name, game in scan().games.items():
-        if name not in games and not (game.sizes and source in SPLITS):
+        if name not in games and not (source in SPLITS and game.sizes.get(source)):
             continue
         try:
             instances = load_instances(game, source).instances
-        except UserError as error:
-            if source in SPLITS:
-                raise
+        except UserError as error:  # a checkout without the game, a split that it does not have
             missing[name] = str(error)
             continue
         for instance in instances:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playpen_eval.errors import UserError, unknown
 from playpen_eval.game import Game
-from playpen_eval.instances import load_instances
+from playpen_eval.instances import SPLITS, load_instances
 from playpen_eval.players import SELF, scripted_style
 from playpen_eval.registry import load_game, load_games, shipped_games
 
@@ -110,6 +110,12 @@ def fresh_play(args: Namespace, policy: Policy) -> FreshPlay:
     check_rate("--error-rate", args.error_rate)
     if not (math.isfinite(args.temperature) and args.temperature >= 0):
         raise UserError(f"--temperature must be 0 or more, not {args.temperature}")
+    for game in games.values():
+        if args.instances in SPLITS and game.sizes and not game.sizes.get(args.instances):
+            raise UserError(
+                f"{game.name} ships no {args.instances} instances; make some with `playpen-eval generate {game.name}` "
+                "and name the file with --instances"
+            )
     sets = [(game, load_instances(game, args.instances)) for game in games.values()]
     slips = Slips([(game, found.instances) for game, found in sets]) if _slips(args) else None
     learner = _player(args.player, args.base_url, args, slips)

@@ -59,7 +59,7 @@ class Policy:
 
 def test_keys() -> frozenset[str]:
     """Digests of all keys in the shipped test splits; games may share a kind of key."""
-    return _test_keys(tuple(sorted(shipped_games())))
+    return _test_keys(tuple(sorted(name for name, game in shipped_games().items() if game.sizes.get("test"))))
 
 
 @functools.lru_cache(maxsize=4)
