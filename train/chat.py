@@ -162,9 +162,8 @@ class Chat:
         """A text in which nothing is a control token: a blank after the first letter of whatever looks like one."""
         if not text.isascii():  # halves of surrogate pairs, which tokenizers do not take
             text = text.encode("utf-8", "replace").decode("utf-8")
-        while found := self._control.search(text):
-            word = found[0]
-            text = text[: found.start()] + (f"{word[0]} {word[1:]}" if len(word) > 1 else " ") + text[found.end() :]
+        while self._control.search(text):
+            text = self._control.sub(lambda found: f"{found[0][0]} {found[0][1:]}" if len(found[0]) > 1 else " ", text)
         if self._folds:
             # Such tokens are also found in what a normalizer makes of the text.
             ids = self._ids(text)

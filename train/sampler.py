@@ -38,6 +38,30 @@ class Sampler(Protocol):
         ...
 
 
+class _Logprobs:
+    """Notes the log-probability of each chosen id while generating; all logits of a batch would fill the memory."""
+
+    def __init__(self, torch: Any, temperature: float):
+        self._torch, self._temperature = torch, temperature or 1.0
+        self._last: Any = None
+        self._found: list[Any] = []
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """Called by generate before it changes the logits for sampling, with the ids chosen so far."""
+        if self._last is not None:
+            self._take(input_ids[:, -1])
+        self._last = self._torch.log_softmax(scores.float() / self._temperature, -1)
+        return scores
+
+    def finish(self, ids: Any) -> list[list[float]]:
+        """All of them, given the ids that were chosen last."""
+        self._take(ids)
+        return self._torch.stack(self._found, 1).tolist()
+
+    def _take(self, ids: Any) -> None:
+        self._found.append(self._last.gather(-1, ids[:, None])[:, 0])
+
+
 class HFSampler:
     """A model of transformers, on any device.
 
@@ -119,6 +143,7 @@ class HFSampler:
             if temperature > 0
             else {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
         )
+        logprobs = _Logprobs(torch, temperature)
         output = self.model.generate(
             input_ids=ids.to(self.model.device),
             attention_mask=seen.to(self.model.device),
@@ -127,19 +152,12 @@ class HFSampler:
             pad_token_id=pad,
             repetition_penalty=1.0,
             num_beams=1,
-            return_dict_in_generate=True,
-            output_logits=True,
+            logits_processor=[logprobs],
             **sampling,
         )
-        replies = output.sequences[:, width:]
-        logprobs = torch.stack(
-            [
-                torch.log_softmax(logits.float() / (temperature or 1.0), -1).gather(-1, replies[:, step, None])[:, 0]
-                for step, logits in enumerate(output.logits)
-            ],
-            1,
-        )
-        return [self._cut(ids, probs) for ids, probs in zip(replies.tolist(), logprobs.tolist(), strict=True)]
+        replies = output[:, width:]
+        found = logprobs.finish(replies[:, -1])
+        return [self._cut(ids, probs) for ids, probs in zip(replies.tolist(), found, strict=True)]
 
     def _cut(self, ids: list[int], logprobs: list[float]) -> Sample:
         length = next((place + 1 for place, token in enumerate(ids) if token in self._stops), len(ids))

@@ -148,6 +148,10 @@ def test_control_tokens_in_content_are_only_text(hostile):
         assert not special & set(chat.suffix_ids([{"role": "user", "content": text}])[1:-2])
 
 
+def test_a_flood_of_control_tokens_is_no_trap():
+    assert "<|end|>" not in load_chat(byte_tokenizer()).plain("<|end|>" * 50_000)
+
+
 def test_control_tokens_behind_a_normalizer():
     from tokenizers import normalizers
     from transformers import AddedToken

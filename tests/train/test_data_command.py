@@ -266,6 +266,16 @@ def test_failures_are_left_out_and_told(tmp_path, monkeypatch, capsys):
     assert "failed: 2 episodes (the server is gone)" in capsys.readouterr().err
 
 
+def test_a_server_that_is_not_there_ends_it(tmp_path, monkeypatch, capsys):
+    from playpen_eval import endpoint
+
+    once = endpoint.stop_after_attempt(1)
+    monkeypatch.setattr(endpoint, "stop_after_attempt", lambda _: once)
+    served = ("--player", "m", "--base-url", "http://127.0.0.1:9/v1")
+    error = fails(capsys, "make", "--play", "taboo", "--limit", "3", *served, "-o", tmp_path / "d.jsonl")
+    assert "all 3 episodes side by side failed: http://127.0.0.1:9/v1/chat/completions cannot be reached" in error
+
+
 def test_a_local_model_plays(tmp_path):
     torch = pytest.importorskip("torch")
     from made import byte_tokenizer

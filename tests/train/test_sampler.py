@@ -37,14 +37,15 @@ def model(chat):
 PROMPTS = [[5, 6, 7], [8], [5, 9, 10, 11, 12]]
 
 
-def test_logprobs_are_those_of_the_model(model, chat):
+@pytest.mark.parametrize("temperature", [0.7, 0.0])
+def test_logprobs_are_those_of_the_model(model, chat, temperature):
     sampler = HFSampler(model, chat.stops, batch_size=2)
-    for prompt, sample in zip(PROMPTS, sampler.generate(PROMPTS, max_new_tokens=6, temperature=0.7, seed=1)):
+    for prompt, sample in zip(PROMPTS, sampler.generate(PROMPTS, max_new_tokens=6, temperature=temperature, seed=1)):
         assert sample.logprobs is not None
         assert 1 <= len(sample.ids) == len(sample.logprobs) <= 6
         assert all(token not in chat.stops for token in sample.ids[:-1])
         with torch.no_grad():
-            logits = model(torch.tensor([prompt + sample.ids])).logits[0, len(prompt) - 1 : -1] / 0.7
+            logits = model(torch.tensor([prompt + sample.ids])).logits[0, len(prompt) - 1 : -1] / (temperature or 1)
         expected = torch.log_softmax(logits, -1).gather(-1, torch.tensor(sample.ids)[:, None])[:, 0]
         assert torch.allclose(torch.tensor(sample.logprobs), expected, atol=1e-4)
 

@@ -112,6 +112,9 @@ def fresh(
         journal: Has the episodes that were played before, and takes the new ones.
         batch: Episodes side by side.
 
+    Raises:
+        UserError: A whole batch failed.
+
     Yields:
         Each finished episode with the dialogues of the learner's seats.
     """
@@ -123,6 +126,9 @@ def fresh(
             plays.append(_begin(game, instance, f"{instance['id']}#{repeat}", print_, cast.roles(game), journal))
         old = {play.name for play in plays if not play.running}
         play_out(plays, cast, seed)
+        if plays and all(play.failure is not None for play in plays):
+            # A server that is gone, or a wrong name: the others would fail as well.
+            raise UserError(f"all {len(plays)} episodes side by side failed: {plays[0].failure}")
         for play in plays:
             if play.failure is not None:
                 failed[play.failure] += 1
