@@ -244,8 +244,8 @@ def _rows(one: _Play, chat: Chat, settings: Settings, index: int) -> list[Row]:
     rows = []
     for role, seat in one.seats.items():
         credit = turn_credit(episode, role)
-        told = sum(sum(line.mask) for line in (seat.line, *seat.forgotten))
-        reward = settings.shaping.reward(kind, outcome.score if outcome else None, fault, role, credit, told)
+        tokens = sum(sum(line.mask) for line in (seat.line, *seat.forgotten))
+        reward = settings.shaping.reward(kind, outcome.score if outcome else None, fault, role, credit, tokens)
         for part, line in enumerate((seat.line, *seat.forgotten)):
             if not line.ids:
                 line.prompt_ids = line.prompt_ids or [chat.end]

@@ -8,9 +8,11 @@ import dataclasses
 import pytest
 from made import NEWLINE, TalkingSampler, byte_tokenizer
 from playpen_eval.train.chat import load_chat
+from playpen_eval.train.data.dialogues import Dialogue, Fingerprint, replayed
 from playpen_eval.train.players import Failure, endpoint_player, sampler_player, scripted_player
 from playpen_eval.train.rewards import Shaping, turn_credit
 from playpen_eval.train.rollout import Settings, one_part_each, play, seating
+from playpen_eval.train.rows import row_from_chat
 
 from playpen_eval import Episode, load_game
 from playpen_eval.endpoint import Endpoint
@@ -64,6 +66,20 @@ def test_a_row_is_what_the_model_saw(relay, chat):
     rows = play([Episode(relay, INSTANCE)], [("sender",)], sampler, chat, SETTINGS, scripted(["x", "word"]))
     whole = chat.tokenizer.decode(rows[0].prompt_ids + rows[0].completion_ids)
     assert whole == sampler.prompts[-1] + "word<|end|>"
+
+
+def test_sampled_and_written_rows_are_the_same(relay, chat):
+    sampler = TalkingSampler(chat, lambda prompt: "word")
+    rows = [
+        row for row in play([Episode(relay, INSTANCE)], [relay.roles], sampler, chat, SETTINGS) if not row.meta.part
+    ]
+    _, logs = replayed(relay, INSTANCE, ["word", "wor", "word", "word"], relay.roles)
+    for row in rows:
+        side = Dialogue(row.meta, Fingerprint("", ""), None, logs[row.meta.seat].steps, [0.0] * 2)
+        _, messages, learn, _ = next(side.chats())
+        written = row_from_chat(chat, messages, learn, row.meta)
+        assert (written.prompt_ids, written.completion_ids) == (row.prompt_ids, row.completion_ids)
+        assert (written.mask, written.turn_of) == (row.mask, row.turn_of)
 
 
 def scripted(replies):

@@ -124,8 +124,11 @@ def fresh(
         for game, instance, repeat in group:
             print_ = prints.get(instance["id"]) or prints.setdefault(instance["id"], fingerprint(game, instance))
             plays.append(_begin(game, instance, f"{instance['id']}#{repeat}", print_, cast.roles(game), journal))
-        old = {play.name for play in plays if not play.running}
-        play_out(plays, cast, seed)
+        while live := [play for play in plays if play.running]:
+            advance(live, cast, seed)
+            for play in live:
+                if journal and play.episode.outcome is not None:
+                    journal.add(play.name, play.episode.replies)
         if plays and all(play.failure is not None for play in plays):
             # A server that is gone, or a wrong name: the others would fail as well.
             raise UserError(f"all {len(plays)} episodes side by side failed: {plays[0].failure}")
@@ -133,8 +136,6 @@ def fresh(
             if play.failure is not None:
                 failed[play.failure] += 1
                 continue
-            if journal and play.name not in old:
-                journal.add(play.name, play.episode.replies)
             names = cast.player_names(play.episode.game)
             yield play, dialogues(play.episode, play.logs, play.print, play.name, names, "play")
 
