@@ -68,6 +68,13 @@ def test_games_play_and_tasks_are_found(installed: Path, tmp_path: Path) -> None
     assert (Path(done.stdout.strip()) / "playpen_higher_lower.yaml").is_file()
 
 
+def test_data_for_training_are_made(installed: Path, tmp_path: Path) -> None:
+    command = ["data", "make", "--play", "taboo", "--limit", "2", "-o", "taboo.jsonl"]
+    done = run(installed, "-m", "playpen_eval", *command, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "taboo.jsonl").read_text().count("\n") == 4
+
+
 def test_inspect_finds_the_entry_point(installed: Path, tmp_path: Path) -> None:
     command = ["eval", "playpen/wordle", "--model", "playpen-scripted/best", "--limit", "2", "--log-dir", "logs"]
     done = run(installed, "-m", "inspect_ai", *command, "--display", "plain", cwd=tmp_path)

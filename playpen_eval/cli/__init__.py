@@ -10,7 +10,20 @@ from collections.abc import Sequence
 
 from playpen_eval.errors import UserError
 
-COMMANDS = ("list", "play", "run", "generate", "check", "replay", "tasks-dir", "lm-eval", "skills", "report", "compare")
+COMMANDS = (
+    "list",
+    "play",
+    "run",
+    "generate",
+    "check",
+    "replay",
+    "tasks-dir",
+    "lm-eval",
+    "skills",
+    "report",
+    "compare",
+    "data",
+)
 
 
 class _Version(argparse.Action):

@@ -24,7 +24,7 @@ from playpen_eval.runs.records import (
     Run,
     RunMeta,
 )
-from playpen_eval.runs.transcripts import Said, read_transcript
+from playpen_eval.runs.transcripts import Play, Said, read_play, read_transcript
 
 __all__ = [
     "DUPLICATE",
@@ -41,10 +41,12 @@ __all__ = [
     "InstanceSource",
     "ItemRecord",
     "Locator",
+    "Play",
     "Problem",
     "Run",
     "RunMeta",
     "Said",
+    "read_play",
     "read_run",
     "read_transcript",
 ]

@@ -10,10 +10,25 @@ from typing import Any, NamedTuple
 
 from playpen_eval.episode import Episode
 from playpen_eval.errors import UserError
+from playpen_eval.game import Game, Instance
 from playpen_eval.instances import load_instances
 from playpen_eval.recordings import Recording, read_recording
 from playpen_eval.registry import load_game
 from playpen_eval.runs.records import Locator
+
+
+class Play(NamedTuple):
+    """What an episode is made of; `Episode(game, instance, replies)` plays it again.
+
+    Attributes:
+        game: The game.
+        instance: The instance.
+        replies: All replies, in order.
+    """
+
+    game: Game
+    instance: Instance
+    replies: list[str]
 
 
 class Said(NamedTuple):
@@ -46,7 +61,47 @@ def read_transcript(locator: Locator) -> list[Said]:
         raise UserError(f"the transcript is no longer at {locator.path} ({locator.place}): {error!r}") from None
 
 
-def _inspect(locator: Locator) -> list[Said]:
+def read_play(locator: Locator) -> Play:
+    """The instance and the replies of one episode; recordings of clembench have them in another form.
+
+    Args:
+        locator: From its record.
+
+    Raises:
+        UserError: The file has changed or is gone, the game has another version now, or the instances are not here.
+    """
+    readers = {"inspect": _inspect_play, "lm-eval": _lm_eval_play, "playpen-eval": _own_play}
+    try:
+        return readers[locator.format](locator)
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise UserError(f"{locator.path} ({locator.place}): {error}") from None
+
+
+def _inspect_play(locator: Locator) -> Play:
+    record, source = _inspect_record(locator)
+    instance = _instances(record["game"], record["version"], source)[record["instance"]]
+    return Play(load_game(record["game"]), instance, record["replies"])
+
+
+def _lm_eval_play(locator: Locator) -> Play:
+    sample = _line(locator)
+    episode = json.loads(_texts(sample)[locator.part])
+    game = load_game(episode["game"])
+    if game.version != episode["version"]:
+        raise LookupError(f"{game.name} has version {game.version} now, not {episode['version']}")
+    return Play(game, json.loads(sample["doc"]["instance"]), episode["replies"])
+
+
+def _own_play(locator: Locator) -> Play:
+    row = _line(locator)
+    game = _manifest(locator)["games"][row["game"]]
+    return Play(
+        load_game(row["game"]), _instances(row["game"], game["version"], game["instances"])[row["id"]], row["replies"]
+    )
+
+
+def _inspect_record(locator: Locator) -> tuple[dict[str, Any], str]:
+    """The stored episode and where its instances are from."""
     from inspect_ai.log import read_eval_log, read_eval_log_sample
 
     # Kept as in playpen_eval.inspect.solver, whose import would register all tasks.
@@ -55,22 +110,36 @@ def _inspect(locator: Locator) -> list[Said]:
     record = sample.store["playpen_episode"]
     spec = read_eval_log(locator.path, header_only=True).eval
     arguments = {**(spec.task_args or {})}
-    source = arguments.get("instances") or arguments.get("split") or "test"
+    return record, arguments.get("instances") or arguments.get("split") or "test"
+
+
+def _inspect(locator: Locator) -> list[Said]:
+    record, source = _inspect_record(locator)
     return _replayed(record["game"], record["version"], record["instance"], source, record["roles"], record["replies"])
 
 
 def _lm_eval(locator: Locator) -> list[Said]:
-    [*texts] = (
-        text for response in _line(locator)["resps"] for text in ([response] if isinstance(response, str) else response)
-    )
-    return [Said(*turn) for turn in json.loads(texts[locator.part])["turns"]]
+    return [Said(*turn) for turn in json.loads(_texts(_line(locator))[locator.part])["turns"]]
+
+
+def _texts(sample: dict[str, Any]) -> list[str]:
+    """The episodes of a sample: its answers are texts, or lists of the texts of all repeats."""
+    return [text for response in sample["resps"] for text in ([response] if isinstance(response, str) else response)]
 
 
 def _own(locator: Locator) -> list[Said]:
     row = _line(locator)
-    manifest = json.loads((Path(locator.path).parent / "run.json").read_text(encoding="utf-8"))
-    game = manifest["games"][row["game"]]
+    game = _manifest(locator)["games"][row["game"]]
     return _replayed(row["game"], game["version"], row["id"], game["instances"], row["roles"], row["replies"])
+
+
+@functools.lru_cache(maxsize=4)
+def _run_json(path: str) -> dict[str, Any]:
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def _manifest(locator: Locator) -> dict[str, Any]:
+    return _run_json(str(Path(locator.path).parent / "run.json"))
 
 
 def _clembench(locator: Locator) -> list[Said]:

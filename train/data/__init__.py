@@ -1,0 +1,1 @@
+"""Data sets from recorded, logged and fresh play."""
