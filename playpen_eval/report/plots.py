@@ -7,8 +7,6 @@ function touches the state of pyplot, and the same data give the same bytes.
 from __future__ import annotations
 
 import contextlib
-import io
-import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,18 +27,6 @@ WIDTH = 7.4
 INK, MUTED, GRID = "#24292f", "#6e7781", "#d0d7de"
 BETTER, WORSE, NEUTRAL = "#0072b2", "#d55e00", "#767d85"
 OUTCOMES = {"success": "#0073b3", "lose": "#f0c75e", "aborted": "#b85c38"}
-VARIABLES = {
-    INK: "--ink",
-    MUTED: "--muted",
-    GRID: "--grid",
-    BETTER: "--better",
-    WORSE: "--worse",
-    NEUTRAL: "--neutral",
-    OUTCOMES["success"]: "--success",
-    OUTCOMES["lose"]: "--lose",
-    OUTCOMES["aborted"]: "--aborted",
-}
-"""Colour -> the CSS variable that stands for it in a page, which has two sets of colours."""
 
 _ROW = 0.22
 _NAME = 34
@@ -79,7 +65,8 @@ _STYLE = {
 
 
 @contextlib.contextmanager
-def _styled() -> Iterator[None]:
+def styled() -> Iterator[None]:
+    """The settings under which figures are made and saved."""
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
@@ -143,7 +130,7 @@ def axes_plot(summaries: Sequence[Summary], labels: Sequence[str] | None = None)
     """
     labels = labels or [summary.run.meta.label for summary in summaries]
     found = _axes_of(summaries)
-    with _styled():
+    with styled():
         if len(summaries) == 1:
             figure = _figure(0.75 + _ROW * 1.15 * max(len(found), 1))
             axes = figure.add_subplot()
@@ -226,7 +213,7 @@ _GROUPS = ("axis", "game", "capability", "benchmark")
 def effects_plot(comparison: Comparison) -> Plot:
     """What changed per axis and game (a forest plot): each effect with its 95% interval, sorted within its axis."""
     rows = _forest_rows(comparison)
-    with _styled():
+    with styled():
         figure = _figure(0.7 + 0.205 * len(rows))
         axes = figure.add_subplot()
         axes.axvline(0, color=INK, linewidth=0.9)
@@ -254,7 +241,7 @@ def effects_plot(comparison: Comparison) -> Plot:
 def shifts_plot(comparison: Comparison) -> Plot:
     """Outcomes before and after, one 3x3 table per axis: how many episodes went from which outcome to which."""
     subjects = sorted(comparison.axes, key=lambda axis: axis != OVERALL) or sorted(comparison.paired.games)[:4]
-    with _styled():
+    with styled():
         if not subjects:
             return _figure(0.5)
         figure = _figure(2.25, min(WIDTH, 0.7 + 1.75 * len(subjects)))
@@ -302,7 +289,7 @@ def learning_plot(several: Several) -> Plot:
     lines = -(-max(len(found), 1) // columns)
     names = [_name(label, 18) for label in several.labels]
     tilted = 0.0 if several.steps else 0.3 + 0.055 * max(map(len, names))
-    with _styled():
+    with styled():
         figure = _figure(0.4 + 1.75 * lines + tilted)
         panels = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False).flatten()
         for axes, (axis, scores) in zip(panels, found.items()):
@@ -334,7 +321,7 @@ def _course(axes: Axes, xs: Sequence[int], scores: Sequence[Figure | None]) -> N
 def games_plot(summary: Summary) -> Plot:
     """Per game of one run: outcomes as shares of the episodes; and % played and quality, with 95% intervals."""
     labels = list(summary.games)
-    with _styled():
+    with styled():
         figure = _figure(1.0 + _ROW * max(len(labels), 1))
         left, right = figure.subplots(1, 2, sharey=True, width_ratios=(1.15, 1))
         for row, label in enumerate(labels):
@@ -373,56 +360,3 @@ def _legend(figure: Plot) -> None:
         for name, colour, marker in (("% played", NEUTRAL, "s"), ("quality", BETTER, "o"))
     ]
     figure.legend(handles=[*patches, *dots], loc="outside upper right", ncols=5, handlelength=1.4)
-
-
-def to_svg(figure: Plot) -> str:
-    """A figure as an SVG file, transparent and without a date."""
-    buffer = io.StringIO()
-    with _styled():
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    return buffer.getvalue()
-
-
-def to_inline_svg(figure: Plot, name: str, title: str) -> str:
-    """A figure as an element of a page.
-
-    Args:
-        figure: The figure.
-        name: What the element's ids start with; different for each figure of the page, letters and digits only.
-        title: What a screen reader reads.
-    """
-    from xml.etree import ElementTree
-
-    root = ElementTree.fromstring(to_svg(figure))
-    for parent in list(root.iter()):
-        for child in list(parent):
-            if _local(child.tag) in ("metadata", "style"):
-                parent.remove(child)
-    for element in root.iter():
-        element.tag = _local(element.tag)
-        element.attrib = {_local(key): _renamed(value, _local(key), name) for key, value in element.attrib.items()}
-    for key in ("version", "width", "height"):
-        root.attrib.pop(key, None)
-    width, height = root.attrib["viewBox"].split()[2:]
-    root.attrib |= {"role": "img", "aria-label": printable(title), "style": f"max-width: {width}pt"}
-    # Without closing tags written out, a parser of HTML would still be inside of <g/> for names that it does not know.
-    return ElementTree.tostring(root, encoding="unicode", short_empty_elements=False)
-
-
-def _local(name: str) -> str:
-    return name.rpartition("}")[2]
-
-
-def _renamed(value: str, key: str, name: str) -> str:
-    if key == "id":
-        return f"{name}-{value}"
-    if key == "href":
-        return re.sub(r"^#", f"#{name}-", value)
-    value = value.replace("url(#", f"url(#{name}-")
-    if key in ("style", "fill", "stroke"):
-        return re.sub(r"#[0-9a-f]{6}", lambda found: _variable(found[0]), value)
-    return value
-
-
-def _variable(colour: str) -> str:
-    return f"var({VARIABLES[colour]}, {colour})" if colour in VARIABLES else colour
