@@ -17,9 +17,16 @@ from playpen_eval.compare.comparison import KINDS, Comparison, Effect
 from playpen_eval.compare.pairing import EpisodePair
 from playpen_eval.compare.several import Several
 from playpen_eval.report import plots, texts
-from playpen_eval.report.summary import OVERALL, Figure, Summary
+from playpen_eval.report.summary import OVERALL, Summary
 from playpen_eval.report.svg import to_inline_svg
-from playpen_eval.report.transcripts import Chosen, choose_episodes, choose_pairs, episode_id, pair_key, transcripts_json
+from playpen_eval.report.transcripts import (
+    Chosen,
+    choose_episodes,
+    choose_pairs,
+    episode_id,
+    pair_key,
+    transcripts_json,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -94,7 +101,13 @@ def comparison_html(found: Comparison | Several, transcripts: int, gate: Any = N
         picked = choose_pairs(comparison.paired.games, changed, pair, prefix, transcripts)
         chosen.append(picked)
         sections.append(_section(prefix, pair, comparison, changed, picked))
-    more: dict[str, Any] = {"sections": sections, "gate": gate, "matrices": {}, "course": None}
+    more: dict[str, Any] = {
+        "sections": sections,
+        "doubts": _doubts(sections),
+        "gate": gate,
+        "matrices": {},
+        "course": None,
+    }
     if isinstance(found, Several) and len(names) > 2:
         more["matrices"] = _matrices(found)
     if isinstance(found, Several):
@@ -132,6 +145,15 @@ def _section(
         _inline(plots.effects_plot(comparison), f"{prefix}effects", f"Changes of the scores between {between}"),
         _inline(plots.shifts_plot(comparison), f"{prefix}shifts", f"Outcomes in {between}"),
     )
+
+
+def _doubts(sections: Sequence[Section]) -> list[str]:
+    """Those of all comparisons; one that is not of each names its runs."""
+    lines = {}
+    for section in sections:
+        for line in section.comparison.doubts:
+            lines.setdefault(line, []).append(" → ".join(section.names))
+    return [line if len(of) == len(sections) else f"{', '.join(of)}: {line}" for line, of in lines.items()]
 
 
 def _matrices(several: Several) -> dict[str, list[list[Any]]]:
@@ -216,7 +238,6 @@ def _environment() -> Environment:
         "share": _share,
         "sort_key": lambda value: "" if value is None else f"{value:.6g}",
     }
-    environment.tests["figure"] = lambda value: isinstance(value, Figure)
     return environment
 
 
