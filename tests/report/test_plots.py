@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -41,7 +42,9 @@ def texts(figure) -> list[str]:
 def overlaps(figure) -> list[tuple[str, str]]:
     """Pairs of texts that lie on each other."""
     figure.draw_without_rendering()
-    boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in figure.findobj(Text) if drawn(text)]
+    skipped = set(undrawn(figure))
+    shown = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    boxes = [(text.get_text(), text.get_window_extent().padded(-1)) for text in shown if text not in skipped]
     return [
         (one, other)
         for index, (one, box) in enumerate(boxes)
@@ -50,15 +53,16 @@ def overlaps(figure) -> list[tuple[str, str]]:
     ]
 
 
-def drawn(text: Text) -> bool:
-    """False for the ticks beyond the ends of an axis, which matplotlib makes and does not draw."""
-    axes = text.axes
-    if not text.get_visible() or not text.get_text().strip() or (axes is not None and not axes.get_visible()):
-        return False
-    if axes is None or text not in [*axes.get_xticklabels(), *axes.get_yticklabels()]:
-        return True
-    (x, y), (left, right), (low, high) = text.get_position(), sorted(axes.get_xlim()), sorted(axes.get_ylim())
-    return left <= x <= right if text in axes.get_xticklabels() else low <= y <= high
+def undrawn(figure) -> Iterator[Text]:
+    """Texts of hidden panels, and of ticks beyond the ends of an axis, which matplotlib makes all the same."""
+    for axes in figure.axes:
+        if not axes.get_visible():
+            yield from axes.findobj(Text)
+        for axis in (axes.xaxis, axes.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in axis.get_major_ticks():
+                if not low <= tick.get_loc() <= high:
+                    yield from (tick.label1, tick.label2)
 
 
 def test_axes_of_one_run_show_its_figures():
