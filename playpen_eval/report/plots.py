@@ -73,7 +73,7 @@ def styled() -> Iterator[None]:
         # Names in scripts that the font lacks are drawn by the reader's own fonts.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams.update(_STYLE)  # pyright: ignore[reportCallIssue, reportArgumentType]
         yield
 
 
@@ -313,7 +313,8 @@ def _course(axes: Axes, xs: Sequence[int], scores: Sequence[Figure | None]) -> N
     points = [(x, score.value, score.interval) for x, score in zip(xs, scores) if score and score.value is not None]
     banded = [(x, *interval) for x, _, interval in points if interval is not None]
     if banded:
-        axes.fill_between(*zip(*banded), color=BETTER, alpha=0.18, linewidth=0)
+        steps, lows, highs = zip(*banded)
+        axes.fill_between(steps, lows, highs, color=BETTER, alpha=0.18, linewidth=0)
     axes.plot([x for x, *_ in points], [y for _, y, _ in points], color=BETTER, marker="o", markersize=4, linewidth=1.4)
     axes.grid(axis="y")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from playpen_eval.runs import EpisodeRecord, InstanceSource, ItemRecord, Locator, Problem, Run, RunMeta
 
-GAMES = ("taboo", "wordle", "imagegame", "guesswhat", "adventuregame", "static_ifeval")
+GAMES = ("taboo", "wordle", "imagegame", "guesswhat", "static_ifeval")
 
 
 def episode(label: str, game: str, index: int, kind: str, score: float | None, **more: Any) -> EpisodeRecord:
@@ -28,7 +28,7 @@ def episode(label: str, game: str, index: int, kind: str, score: float | None, *
     return EpisodeRecord(game=game, instance=f"{game}/test/{index:03}", kind=kind, score=score, **{**fields, **more})
 
 
-def made_run(seed: str, games: Sequence[str] = GAMES, n: int = 12, skills: bool = True, **meta: Any) -> Run:
+def made_run(seed: str, games: Sequence[str] = GAMES, n: int = 9, skills: bool = True, **meta: Any) -> Run:
     """A run of which the seed decides all outcomes."""
     rng = random.Random(seed)
     episodes = []

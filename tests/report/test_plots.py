@@ -8,6 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib
+import numpy as np
 import pytest
 from made_runs import episode, made_run
 from matplotlib.text import Text
@@ -104,18 +105,20 @@ def test_games_that_are_in_no_axis_are_shown_once():
 
 def test_shifts_are_counted(several):
     comparison = several.comparisons[0, 2]
-    shown = texts(shifts_plot(comparison))
-    counts = [str(n) for n in comparison.shifts("overall").values()]
-    first = [text for text in shown[shown.index("overall (n=30)") - 18 - 6 : shown.index("overall (n=30)")]]
-    assert [text for text in first if text.isdigit()] == counts
+    figure = shifts_plot(comparison)
+    for axes, subject in zip(figure.axes, ("overall", "unseen_instances")):
+        shifts = comparison.shifts(subject)
+        assert axes.get_title("left") == f"{subject} (n={sum(shifts.values())})"
+        assert [text.get_text() for text in axes.texts][::2] == [str(n) for n in shifts.values()]
+    assert not overlaps(figure)
 
 
 def test_a_learning_curve_has_steps_on_a_scale(several):
     figure = learning_plot(several)
     [line] = figure.axes[0].get_lines()
-    assert list(line.get_xdata()) == [50, 100, 200]
+    assert [*np.asarray(line.get_xdata())] == [50, 100, 200]
     scores = [summary.axes["overall"].score.value for summary in several.summaries]
-    assert list(line.get_ydata()) == scores
+    assert [*np.asarray(line.get_ydata())] == scores
     assert "training step" in texts(figure)
     assert not overlaps(figure)
 
