@@ -16,8 +16,8 @@ from playpen_eval.skills.aggregate import grid as skills_grid
 from playpen_eval.statistics import Interval
 
 INTERVALS = (
-    "[a, b]: 95% interval; of shares the exact one (Clopper-Pearson), of scores the Bayesian bootstrap over instances "
-    "with one more instance at the bound"
+    "[a, b]: 95% interval; of shares the exact one (Clopper-Pearson), of scores a bootstrap over instances that counts "
+    "one more instance at the bound"
 )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import json
+import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +31,10 @@ class Play(NamedTuple):
     game: Game
     instance: Instance
     replies: list[str]
+
+
+_DAMAGE = (OSError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error)
+"""What reading raises where a file is not what it was."""
 
 
 class Said(NamedTuple):
@@ -57,7 +63,7 @@ def read_transcript(locator: Locator) -> list[Said]:
     readers = {"inspect": _inspect, "lm-eval": _lm_eval, "clembench": _clembench, "playpen-eval": _own}
     try:
         return readers[locator.format](locator)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except _DAMAGE as error:
         raise UserError(f"the transcript is no longer at {locator.path} ({locator.place}): {error!r}") from None
 
 
@@ -73,7 +79,7 @@ def read_play(locator: Locator) -> Play:
     readers = {"inspect": _inspect_play, "lm-eval": _lm_eval_play, "playpen-eval": _own_play}
     try:
         return readers[locator.format](locator)
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except _DAMAGE as error:
         raise UserError(f"{locator.path} ({locator.place}): {error}") from None
 
 

@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from types import SimpleNamespace
 
 import pytest
-from made_runs import GAMES, episode, made_run
+from pages import GAMES, episode, made_run
 
 from playpen_eval.compare import compare, compare_several
 from playpen_eval.errors import UserError

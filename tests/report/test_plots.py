@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
-from made_runs import episode, made_run
 from matplotlib.text import Text
+from pages import episode, made_run
 
 from playpen_eval.compare import compare, compare_several
 from playpen_eval.report import summarise_run
