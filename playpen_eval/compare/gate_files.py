@@ -16,7 +16,7 @@ from playpen_eval.scoring import CONFIDENCE, Interval
 SHOWN = ("unseen_instances", "unseen_games", SKILLS)
 """The three questions asked of every checkpoint."""
 
-_MARKUP = re.compile(r"[^\w\s.,()%+=;/-]")
+_MARKUP = re.compile(r"[^\w\s.,()%+=;:/-]|:(?=/)")
 
 
 class _Row(NamedTuple):
@@ -66,7 +66,8 @@ def markdown(result: GateResult) -> str:
 
 def escape(text: str) -> str:
     """One line of text that neither Markdown nor HTML takes for markup, a mention or a link."""
-    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", one_line(text)).replace("&#64;", "&#64;&#8203;")
+    escaped = _MARKUP.sub(lambda found: f"&#{ord(found[0])};", one_line(text))
+    return re.sub(r"&#64;(?=\w)", "&#64;&#8203;", escaped)
 
 
 def _axes(source: Comparison | Summary) -> list[str]:
@@ -99,8 +100,10 @@ def _figure(summary: Summary, axis: str) -> _Row:
     found = summary.skills if axis == SKILLS else None
     if found is None or found.total is None:
         return _Row(axis, None, None, None)
-    half = None if found.error is None else NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * found.error
-    return _Row(axis, None, found.total, half and Interval(found.total - half, found.total + half))
+    if not found.error:
+        return _Row(axis, None, found.total, None)
+    half = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * found.error
+    return _Row(axis, None, found.total, Interval(found.total - half, found.total + half))
 
 
 def _cell(value: float | None, sign: str = "") -> str:

@@ -171,9 +171,7 @@ def _direction(named: str, figure: str, at_most: bool) -> str | None:
 
 def _threshold(text: str, level: bool) -> float:
     if not _NUMBER.fullmatch(text):
-        raise UserError(
-            f"{shorten(text)!r} is no number; write one like -1.5 for a change in points, or 5% for a level"
-        )
+        raise UserError(f"{shorten(text)!r} is no number; write one such as -1.5 (a change in points) or 5% (a level)")
     value = float(text)
     if level and value < 0:
         raise UserError(f"a level cannot be negative; a change in points is written without %: {text}")
