@@ -22,7 +22,7 @@ from playpen_eval.runs import LIMIT, EpisodeRecord, ItemRecord, Problem, Run
 from playpen_eval.skills.catalogue import find_benchmark
 from playpen_eval.statistics import Decision, Interval, gate_decision
 
-_GRAVITY: tuple[Decision, ...] = ("pass", "not enough evidence", "regression")
+_GRAVITY: tuple[Decision, ...] = ("regression", "not enough evidence", "pass")
 
 EXIT_CODES: Mapping[Decision, int] = {"pass": 0, "regression": 1, "not enough evidence": 2}
 
@@ -76,7 +76,8 @@ class GateResult:
     @property
     def verdict(self) -> Decision:
         """`regression` if any rule is one, else `not enough evidence` if any rule lacks it."""
-        return max((rule.verdict for rule in self.rules), key=_GRAVITY.index)
+        found = {rule.verdict for rule in self.rules}
+        return next(verdict for verdict in _GRAVITY if verdict in found)
 
     @property
     def exit_code(self) -> int:

@@ -44,9 +44,10 @@ def change(comparison: Comparison, rule: Rule) -> Measured | str:
     confidence = rule.confidence or CONFIDENCE
     found = comparison.difference(rule.subject, rule.figure, both_sides(confidence))
     low, high = found.interval
+    smoke = _smoke(comparison.skills.get(rule.subject, ()))
     shown = (
         f"change {found.effect:+.2f} points, {_limits(confidence)} {low:+.2f} and {high:+.2f} "
-        f"(from {found.before:.2f} to {found.after:.2f}, {found.n} instances{_smoke(comparison.skills.get(rule.subject, ()))})"
+        f"(from {found.before:.2f} to {found.after:.2f}, {found.n} instances{smoke})"
     )
     return Measured(found.effect, found.interval, found.n, shown, found.detectable())
 
@@ -115,7 +116,8 @@ def _skill_level(summary: Summary, subject: str, confidence: float) -> Measured 
         return f"{value:.2f} of 100, but of too few different results to tell its error ({n} items)"
     half = NormalDist().inv_cdf(confidence) * math.hypot(*(error or 0.0 for error in errors)) / len(rows)
     interval = Interval(value - half, value + half)
-    shown = f"{value:.2f} of 100, {_limits(confidence)} {interval.low:.2f} and {interval.high:.2f} ({n} items{_smoke(found.scores)})"
+    limits = f"{_limits(confidence)} {interval.low:.2f} and {interval.high:.2f}"
+    shown = f"{value:.2f} of 100, {limits} ({n} items{_smoke(found.scores)})"
     return Measured(value, interval, n, shown)
 
 

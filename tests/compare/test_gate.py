@@ -6,6 +6,7 @@ import dataclasses
 import json
 import random
 import xml.etree.ElementTree as ElementTree
+from typing import Any
 
 import pytest
 from made_runs import episode, episodes, items, run
@@ -17,22 +18,22 @@ from playpen_eval.compare.gate_files import escape
 from playpen_eval.compare.pairing import EpisodePair
 from playpen_eval.errors import UserError
 from playpen_eval.report.summary import summarise_run
-from playpen_eval.runs import DUPLICATE, ERROR, LIMIT, MISSING, PROBLEMS, UNFINISHED, Problem
+from playpen_eval.runs import DUPLICATE, ERROR, LIMIT, MISSING, PROBLEMS, UNFINISHED, Problem, Run
 
 SKILL = ("mini_logic", "playpen_mini_logic")
 
 
-def judged(before, after, rules, **more) -> list[RuleResult]:
+def judged(before: Run, after: Run, rules: str, **more: Any) -> list[RuleResult]:
     return list(gate(compare(before, after), rules, **more).rules)
 
 
-def one(before, after, rule, **more) -> RuleResult:
+def one(before: Run, after: Run, rule: str, **more: Any) -> RuleResult:
     [found] = judged(before, after, rule, **more)
     return found
 
 
 @pytest.fixture
-def level_up():
+def level_up() -> tuple[Run, Run]:
     """Ten points better in taboo, on 100 instances."""
     return run(episodes("taboo", "w" * 60 + "l" * 40)), run(episodes("taboo", "w" * 70 + "l" * 30))
 
@@ -48,12 +49,13 @@ def test_verdicts_and_exit_codes(level_up):
 
 
 def test_the_interval_is_one_sided_and_of_the_level_that_is_named(level_up):
-    wide, narrow = judged(*level_up, "taboo >= -2 @ 99%; taboo >= -2 @ 80%")
+    before, after = level_up
+    wide, narrow = judged(before, after, "taboo >= -2 @ 99%; taboo >= -2 @ 80%")
     assert wide.estimate == narrow.estimate == 10
     assert wide.interval is not None
     assert narrow.interval is not None
     assert wide.interval.low < narrow.interval.low < 10 < narrow.interval.high < wide.interval.high
-    comparison = compare(*level_up)
+    comparison = compare(before, after)
     [usual] = gate(comparison, "taboo >= -2").rules
     assert usual.interval == pytest.approx(comparison.difference("taboo", "score", 0.9).interval)
     assert (usual.threshold, usual.confidence, usual.subject, usual.figure) == (-2, 0.95, "taboo", "score")
@@ -71,7 +73,8 @@ def test_the_estimate_alone_decides_where_that_is_asked_for(level_up):
 
 
 def test_a_lack_of_evidence_says_what_would_decide(level_up):
-    found = one(*level_up, "taboo >= 9")
+    before, after = level_up
+    found = one(before, after, "taboo >= 9")
     assert "change +10.00 points, 95% limits +" in found.reason
     assert "(from 60.00 to 70.00, 100 instances); +9 lies between them" in found.reason
     assert "or more passes 4 times in 5" in found.reason
@@ -128,6 +131,7 @@ def test_levels_of_skills():
     assert summary.skills is not None
     assert summary.skills.error is not None
     assert found.estimate == pytest.approx(summary.skills.total)
+    assert found.estimate is not None
     assert found.interval is not None
     assert found.interval.low == pytest.approx(found.estimate - 1.6449 * summary.skills.error, rel=1e-4)
     assert capability.interval == found.interval
