@@ -11,7 +11,7 @@ from playpen_eval.compare.comparison import SKILLS, Comparison
 from playpen_eval.compare.gate import GateResult
 from playpen_eval.compare.rules import one_line
 from playpen_eval.report.summary import Summary
-from playpen_eval.scoring import CONFIDENCE, Interval
+from playpen_eval.statistics import CONFIDENCE, Interval
 
 SHOWN = ("unseen_instances", "unseen_games", SKILLS)
 """The three questions asked of every checkpoint."""

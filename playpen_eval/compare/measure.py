@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from playpen_eval.compare.comparison import FIGURES, SKILLS, Comparison
 from playpen_eval.compare.rules import Rule
-from playpen_eval.report.summary import Summary, axis_members, by_setup, points
+from playpen_eval.report.summary import Summary, axis_members, by_setup, points, score_bounds
 from playpen_eval.runs import EpisodeRecord
-from playpen_eval.scoring import CONFIDENCE
 from playpen_eval.skills.catalogue import find_benchmark
-from playpen_eval.statistics import Interval, both_sides, episode_bounds, figure_interval, mean_interval
+from playpen_eval.statistics import CONFIDENCE, Interval, both_sides, mean_interval, run_estimate
 
 
 class Measured(NamedTuple):
@@ -69,31 +68,23 @@ def level(summary: Summary, rule: Rule) -> Measured | str:
 
 def _figure(groups: Mapping[str, Sequence[EpisodeRecord]], figure: str, confidence: float) -> tuple[float, Interval]:
     """A figure over games, each of which has an episode."""
-    import numpy as np
-
     worth, statistic = FIGURES[figure]
-    played, quality = [], []
-    for _, episodes in sorted(groups.items()):
-        scores = [score for one in episodes if (score := worth(one)) is not None]
-        played.append(100 * len(scores) / len(episodes))
-        quality.append(math.fsum(scores) / len(scores) if scores else math.nan)
-    estimate = float(statistic(np.array(played)[:, None], np.array(quality)[:, None])[0])
-    scored = worth is points
-    bounds = {label: episode_bounds(found[0].game) if scored else (0.0, 100.0) for label, found in groups.items()}
     episodes = [(label, one) for label, found in groups.items() for one in found]
-    instances = [one.instance for _, one in episodes]
-    if len(groups) == 1:
-        # Of one game each figure is a mean, whose interval is exact for shares.
-        [own] = bounds.values()
-        if figure == "played":
-            values, own = [100.0 * (one.score is not None) for _, one in episodes], (0.0, 100.0)
-        else:
-            values = [worth(one) or 0.0 for _, one in episodes]
-        return estimate, mean_interval(values, instances, bounds=own, confidence=both_sides(confidence))
-    values, strata = [worth(one) for _, one in episodes], [label for label, _ in episodes]
-    return estimate, figure_interval(
-        values, strata, statistic, clusters=instances, bounds=bounds, confidence=both_sides(confidence)
-    )
+    values, instances = [worth(one) for _, one in episodes], [one.instance for _, one in episodes]
+    scored = worth is points
+    bounds = {label: score_bounds(found[0].game, found) if scored else (0.0, 100.0) for label, found in groups.items()}
+    sides = both_sides(confidence)
+    if len(groups) > 1:
+        strata = [label for label, _ in episodes]
+        found = run_estimate(values, strata, statistic, clusters=instances, bounds=bounds, confidence=sides)
+        return found.value, found.interval
+    # Of one game every figure is a mean, and the limits of a share are exact.
+    [own] = bounds.values()
+    if figure == "played":
+        means, own = [100.0 * (value is not None) for value in values], (0.0, 100.0)
+    else:
+        means = [value or 0.0 for value in values]
+    return math.fsum(means) / len(means), mean_interval(means, instances, bounds=own, confidence=sides)
 
 
 def _skill_level(summary: Summary, subject: str, confidence: float) -> Measured | str:

@@ -12,8 +12,8 @@ from playpen_eval.compare.comparison import FIGURES, SKILLS
 from playpen_eval.errors import UserError, unknown
 from playpen_eval.registry import AXES, scan
 from playpen_eval.report.summary import OVERALL
-from playpen_eval.scoring import CONFIDENCE
 from playpen_eval.skills.catalogue import CAPABILITIES, benchmarks
+from playpen_eval.statistics import CONFIDENCE
 
 ESTIMATE = "estimate"
 EXAMPLE = "such as 'unseen_games >= -2' (a change in points) or 'aborted <= 5%' (a level)"

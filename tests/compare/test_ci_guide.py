@@ -112,7 +112,7 @@ def test_the_thresholds_of_the_guide():
             after += [100.0] * changed + [0.0] * changed + [50.0] * (n - 2 * changed)
             games += [f"game {game}"] * n
         found = paired_difference(before, after, games, confidence=both_sides(0.95))
-        assert found.detectable() == pytest.approx(-float(threshold), rel=0.08), instances
+        assert found.detectable() == pytest.approx(-float(threshold), rel=0.02), instances
 
 
 def test_levels_of_the_guide():

@@ -111,8 +111,8 @@ def test_levels_are_of_the_whole_second_run():
     assert one(before, after, "taboo.aborted <= 5").estimate == 0  # the change, of pairs
 
 
-@pytest.mark.parametrize(("n", "verdict"), [(56, "not enough evidence"), (62, "pass")])
-def test_some_sixty_episodes_without_an_abort_show_less_than_five_percent(n, verdict):
+@pytest.mark.parametrize(("n", "verdict"), [(58, "not enough evidence"), (59, "pass")])
+def test_59_episodes_without_an_abort_show_less_than_five_percent(n, verdict):
     found = check_levels(summarise_run(run(episodes("taboo", "w" * n))), "taboo.aborted <= 5%")
     assert found.verdict == verdict
 
