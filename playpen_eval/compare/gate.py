@@ -270,4 +270,4 @@ def _belongs(item: ItemRecord, subject: str) -> bool:
 
 
 def _number(value: float, level: bool) -> str:
-    return f"{value:g}%" if level else f"{value:+g}"
+    return f"{value:g}%" if level else f"{value:+g}" if value else "0"
