@@ -222,7 +222,7 @@ def _doubts(comparison: Comparison, rule: Rule) -> Iterator[str]:
     if rule.level:
         yield from _partner_doubt(episodes_of(comparison.after, rule.subject))
     elif rule.subject not in comparison.skills:
-        labels = [label for label in comparison.axes.get(rule.subject, (rule.subject,))]
+        labels = comparison.axes.get(rule.subject, (rule.subject,))
         left_out = sum(comparison.paired.partner_faults.get(label, 0) for label in labels)
         pairs = sum(len(comparison.paired.games.get(label, ())) for label in labels)
         yield from _too_many(left_out, left_out + pairs)
