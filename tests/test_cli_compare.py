@@ -66,9 +66,9 @@ def test_a_stored_report_is_the_run_that_it_was_made_of(logs, tmp_path, capsys):
     [
         ("overall >= -2", 1, "regression: overall >= -2"),
         ("aborted <= 5%", 1, "regression"),
-        ("aborted >= 50%", 0, "pass"),
+        ("aborted <= 100%", 0, "pass"),
         ("retained_skills >= -1", 2, "not enough evidence"),
-        ("aborted >= 50%; overall >= -2", 1, "pass"),
+        ("aborted <= 100%; overall >= -2", 1, "pass"),
     ],
 )
 def test_the_exit_status_is_the_verdict(logs, tmp_path, capsys, rules, status, shown):
@@ -137,7 +137,7 @@ def test_a_run_that_was_cut_off_is_named(logs, tmp_path, capsys):
     (folder / "run.json").write_bytes((logs / "after" / "run.json").read_bytes())
     whole = (logs / "after" / "episodes.jsonl").read_bytes()
     (folder / "episodes.jsonl").write_bytes(whole[: len(whole) // 2])
-    assert main(["compare", str(logs / "before"), str(folder), "--gate", "aborted >= 50%"]) == 2
+    assert main(["compare", str(logs / "before"), str(folder), "--gate", "aborted <= 100%"]) == 2
     out = capsys.readouterr().out
     assert "truncated file" in out
     assert "missing" in out

@@ -24,7 +24,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow", default="", metavar="WHAT", help="go on though these differ: instances,precision,settings"
     )
-    parser.add_argument("--allow-problems", action="store_true", help="let a gate pass though a run has problems")
     parser.add_argument(
         "--most", type=int, default=10, metavar="N", help="list the N most changed episodes (default: 10)"
     )

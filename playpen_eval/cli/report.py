@@ -47,17 +47,21 @@ def add_outputs(parser: argparse.ArgumentParser, *, csv: bool = False) -> None:
     )
     if csv:
         parser.add_argument("--csv", metavar="FILE", help="write clembench's results.csv")
+    parser.add_argument("--allow-problems", action="store_true", help="let a gate pass though a run has problems")
     parser.add_argument("--junit", metavar="FILE", help="write the verdicts of --gate as JUnit XML")
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the tables and writes the files."""
+    from playpen_eval.errors import UserError
     from playpen_eval.report import report_grids, summarise_run
     from playpen_eval.report.against import against_grid, load_results
     from playpen_eval.report.clembench_csv import results_csv
     from playpen_eval.report.stored import to_results
 
     check_outputs(args)
+    if args.gate and len(args.runs) > 1:
+        raise UserError(f"a gate of levels decides about one run, not {len(args.runs)}")
     stored = {name: load_results(name) for name in args.against}
     summaries = [summarise_run(one) for one in read_runs(args.runs, args.split, args.game)]
     grids = [grid for summary in summaries for grid in report_grids(summary)]
@@ -66,7 +70,8 @@ def run(args: argparse.Namespace) -> int:
     if args.gate:
         from playpen_eval.compare.gate import check_levels
 
-        result = check_levels(summaries, args.gate)
+        [summary] = summaries
+        result = check_levels(summary, args.gate, allow_problems=args.allow_problems)
 
     def page() -> str:
         from playpen_eval.report.html import report_html

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -115,6 +116,10 @@ class Comparison:
             found.setdefault(name, "axis" if name == SKILLS else "benchmark" if known else "capability")
         return found
 
+    def benchmarks_of(self, subject: str) -> tuple[str, ...]:
+        """The benchmarks that a subject is made of; none for games and their axes, of which there are episodes."""
+        return () if subject in self.axes or subject in self.paired.games else self.skills.get(subject, ())
+
     def episodes(self, subject: str) -> dict[str, list[EpisodePair]]:
         """Label -> pairs of the games of an axis, or of one game."""
         labels = self.axes.get(subject, (subject,))
@@ -141,15 +146,16 @@ class Comparison:
             raise unknown("subject of this comparison", subject, self.subjects)
         if figure not in FIGURES:
             raise unknown("figure", figure, FIGURES)
-        if subject in self.skills:
+        if chosen := self.benchmarks_of(subject):
             if figure != "score":
                 raise UserError(f"{subject} has only a score, no {figure}")
-            chosen = set(self.skills[subject])
             pairs = [pair for pair in self.paired.items if pair.before.benchmark in chosen]
             return _skill_difference(pairs, confidence)
         worth, statistic = FIGURES[figure]
-        games = self.episodes(subject)
+        games = {label: part for label, part in self.episodes(subject).items() if part}
         pairs = [pair for part in games.values() for pair in part]
+        if not pairs:
+            raise UserError(f"{subject}: a partner broke the protocol in every episode, in one run or the other")
         return paired_difference(
             [worth(pair.before) for pair in pairs],
             [worth(pair.after) for pair in pairs],
@@ -165,6 +171,8 @@ class Comparison:
         """The table: axes with score and clemscore, games, capabilities and benchmarks."""
         rows = []
         for subject, kind in self.subjects.items():
+            if not self.benchmarks_of(subject) and not any(self.episodes(subject).values()):
+                continue
             for figure in ("score", "clemscore") if kind == "axis" and subject in self.axes else ("score",):
                 found = self.difference(subject, figure)
                 rows.append(Effect(subject, kind, figure, found, found.detectable(), None, self._mcnemar(subject)))
@@ -209,6 +217,8 @@ def _skill_difference(pairs: Sequence[ItemPair], confidence: float) -> Differenc
     tasks: dict[str, Counter[str]] = {}
     for pair in pairs:
         tasks.setdefault(pair.before.benchmark, Counter())[pair.before.task] += 1
+    chances = [find_benchmark(name).chance for name in tasks]
+    offset = math.fsum(chance / (1 - chance) for chance in chances) / len(chances)
     weights: dict[str, float] = {}
     configs: dict[str, str | None] = {}
     for name, sizes in tasks.items():
@@ -230,7 +240,7 @@ def _skill_difference(pairs: Sequence[ItemPair], confidence: float) -> Differenc
         [100 * pair.before.value for pair in pairs],
         [100 * pair.after.value for pair in pairs],
         strata,
-        weighted_mean(weights),
+        weighted_mean(weights, -100 * offset),
         clusters=clusters,
         bounds=_item_bounds(pairs, strata),
         confidence=confidence,

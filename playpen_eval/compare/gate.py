@@ -221,7 +221,7 @@ def _doubts(comparison: Comparison, rule: Rule) -> Iterator[str]:
     yield from _lost(comparison, rule.subject)
     if rule.level:
         yield from _partner_doubt(episodes_of(comparison.after, rule.subject))
-    elif rule.subject not in comparison.skills:
+    elif not comparison.benchmarks_of(rule.subject):
         labels = comparison.axes.get(rule.subject, (rule.subject,))
         left_out = sum(comparison.paired.partner_faults.get(label, 0) for label in labels)
         pairs = sum(len(comparison.paired.games.get(label, ())) for label in labels)

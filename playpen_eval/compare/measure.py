@@ -37,13 +37,14 @@ def change(comparison: Comparison, rule: Rule) -> Measured | str:
     """The change of a rule's figure from one run to the other, or why there is none."""
     if rule.subject not in comparison.subjects:
         return _absent(comparison, rule.subject)
-    labels = () if rule.subject in comparison.skills else comparison.axes.get(rule.subject, (rule.subject,))
+    skills = comparison.benchmarks_of(rule.subject)
+    labels = () if skills else comparison.axes.get(rule.subject, (rule.subject,))
     if empty := [label for label in labels if not comparison.paired.games[label]]:
         return f"a partner broke the protocol in every episode of {', '.join(empty)}"
     confidence = rule.confidence or CONFIDENCE
     found = comparison.difference(rule.subject, rule.figure, both_sides(confidence))
     low, high = found.interval
-    smoke = _smoke(comparison.skills.get(rule.subject, ()))
+    smoke = _smoke(skills)
     shown = (
         f"change {found.effect:+.2f} points, {_limits(confidence)} {low:+.2f} and {high:+.2f} "
         f"(from {found.before:.2f} to {found.after:.2f}, {found.n} instances{smoke})"

@@ -55,7 +55,7 @@ class Paired:
     Attributes:
         games: Label -> pairs of episodes in which nobody else than the learner broke the protocol.
         setups: Label -> setup.
-        items: Pairs of items of reference benchmarks that are no games.
+        items: Pairs of items of reference benchmarks; of a benchmark that is a game, its episodes once more.
         only_before: Game, benchmark or setup -> ids that only the first run has.
         only_after: The same of the second run.
         partner_faults: Label -> pairs left out because a partner broke the protocol in one of the runs.
@@ -151,17 +151,20 @@ def _item_pairs(
     first, second = _items(before), _items(after)
     pairs = []
     for task in sorted(first.keys() | second.keys()):
-        pairs += _matched(benchmark_of_task()[task].name, first.get(task, {}), second.get(task, {}), leftovers)
+        benchmark = benchmark_of_task()[task]
+        # What is left over of a game was named as such.
+        noted = ({}, {}) if benchmark.kind == "game" else leftovers
+        pairs += _matched(benchmark.name, first.get(task, {}), second.get(task, {}), noted)
     return [ItemPair(*pair) for pair in pairs]
 
 
 def _items(run: Run) -> dict[str, dict[tuple[str, int], ItemRecord]]:
-    """Task -> its items; benchmarks that are games are compared as games."""
+    """Task -> its items; those of the smoke suite count only where there is nothing else."""
     tasks: dict[str, dict[tuple[str, int], ItemRecord]] = {}
     for item in run.items:
-        if benchmark_of_task()[item.task].kind != "game":
-            tasks.setdefault(item.task, {})[item.item, item.epoch] = item
-    return tasks
+        tasks.setdefault(item.task, {})[item.item, item.epoch] = item
+    real = {task: items for task, items in tasks.items() if not benchmark_of_task()[task].mini}
+    return real or tasks
 
 
 def _differs(one: Any, other: Any) -> bool:

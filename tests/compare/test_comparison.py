@@ -18,6 +18,7 @@ from playpen_eval.compare.tables import (
 )
 from playpen_eval.errors import UserError
 from playpen_eval.runs import MISSING, Problem
+from playpen_eval.skills.catalogue import benchmarks
 
 
 def two():
@@ -138,7 +139,32 @@ def test_tasks_count_by_size_where_the_benchmark_says_so():
 
 def test_a_game_that_is_a_benchmark_is_compared_as_a_game():
     before, after = (run(episodes("nback", one), items("nback", "playpen_nback", "01")) for one in ("wl", "ww"))
-    assert compare(before, after).subjects == {"nback": "game"}
+    found = compare(before, after)
+    assert found.subjects == {"nback": "game", "executive": "capability", "retained_skills": "axis"}
+    assert found.difference("nback").n == 2
+
+
+def test_levels_of_skills_are_corrected_for_guessing():
+    before, after = (run(items("winogrande", "playpen_winogrande", values)) for values in ("0111", "1111"))
+    found = compare(before, after).difference("retained_skills")
+    assert (found.before, found.after) == pytest.approx((50, 100))
+
+
+def test_the_smoke_suite_never_mixes_with_the_real_benchmarks():
+    mini = benchmarks(mini=True)
+    name, task = next((name, one.tasks[0]) for name, one in mini.items() if one.kind == "generate")
+    both = run(items("winogrande", "playpen_winogrande", "01"), items(name, task, "01"))
+    assert name not in compare(both, both).subjects
+    alone = run(items(name, task, "01"))
+    assert name in compare(alone, alone).subjects
+
+
+def test_a_game_of_which_a_partner_aborted_everything_has_no_effect():
+    before = run(episodes("taboo", "pp"), episodes("wordle", "wl"))
+    found = compare(before, run(episodes("taboo", "ww"), episodes("wordle", "ww")))
+    assert {row.subject for row in found.effects} == {"wordle", "unseen_instances", "overall"}
+    with pytest.raises(UserError, match="a partner broke the protocol in every episode"):
+        found.difference("taboo")
 
 
 def test_instances_of_the_train_split_are_part_of_no_axis():
