@@ -75,7 +75,7 @@ def big_json(folder: Path, n: int) -> Path:
     pairs = list(zip(range(n), itertools.cycle(rows)))
     grow(log, [f"{row['id']}-{i}" for i, row in pairs])
     with path.open("w") as file:
-        file.write(json.dumps(log, indent=2).rstrip("}\n") + ',\n"samples": [')
+        file.write(json.dumps(log, indent=2).removesuffix("\n}") + ',\n"samples": [')
         for i, row in pairs:
             file.write((", " if i else "") + json.dumps(row | {"id": f"{row['id']}-{i}"}, indent=2))
         file.write("]}\n")
