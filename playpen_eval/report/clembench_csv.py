@@ -43,7 +43,7 @@ def results_csv(summaries: Sequence[Summary], axis: str | None = None) -> str:
     """The text of results.csv, a row per run.
 
     Args:
-        summaries: The runs; the first column has the name of the model, or the label of the run where two have one name.
+        summaries: The runs; the first column names the model, or the run where two are of one model.
         axis: `OVERALL` or another axis, whose games make the table; clembench has one table for the clemscore and one
             for the statscore. By default `OVERALL`, or the statscore where nothing else was played.
 
