@@ -72,9 +72,10 @@ def main() -> None:
     from inspect_ai.model import Model, get_model
     from rich.console import Console
 
+    from playpen_eval.grid import show
     from playpen_eval.inspect import game_scores
     from playpen_eval.registry import shipped_games
-    from playpen_eval.report import show, table
+    from playpen_eval.report import games_grid
 
     console = Console()
     tasks = [f"playpen/{name}" for name in shipped_games()]
@@ -94,7 +95,7 @@ def main() -> None:
         failed = [log for log in logs if log.status != "success"]
         if failed:
             raise SystemExit(f"{failed[0].eval.task} failed: {failed[0].error}")
-        show(table({str(log.eval.metadata["game"]): game_scores(log) for log in logs if log.eval.metadata}))
+        show(games_grid({str(log.eval.metadata["game"]): game_scores(log) for log in logs if log.eval.metadata}))
 
     evaluate("Scripted players, all test instances", "playpen-scripted/best", "", None)
     path = make_tiny_model(args.output / "model")

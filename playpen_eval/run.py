@@ -13,6 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
 
 from playpen_eval.drivers import play_async
@@ -76,8 +77,13 @@ def describe(jobs: Sequence[Job], settings: Mapping[str, Any]) -> dict[str, Any]
 class RunFolder:
     """The folder of one run; one process at a time may write to it."""
 
-    def __init__(self, path: Path, identity: Mapping[str, Any]):
+    def __init__(self, path: Path, identity: Mapping[str, Any], wanted: Mapping[str, int] = MappingProxyType({})):
         """Opens or creates the folder.
+
+        Args:
+            path: Where it is.
+            identity: What makes it this run and no other; see `describe`.
+            wanted: Game -> number of episodes that there will be, so that readers can tell what is missing.
 
         Raises:
             UserError: Another process writes to it, or it holds another run.
@@ -92,18 +98,15 @@ class RunFolder:
             fcntl.flock(self._lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise UserError(f"another process is writing to {path}; choose another --output or wait") from None
-        self._match(identity)
+        self._match(identity, wanted)
         self.records = {record["id"]: record for record in self._read()}
 
-    def _match(self, identity: Mapping[str, Any]) -> None:
+    def _match(self, identity: Mapping[str, Any], wanted: Mapping[str, int]) -> None:
         manifest = self.path / "run.json"
         if not manifest.exists():
             if self._lines.tell():
                 raise UserError(f"{self.path} holds episodes.jsonl without a run.json; choose another --output")
-            text = json.dumps({**identity, "made_with": provenance()}, indent=1)
-            temporary = manifest.with_suffix(".tmp")
-            temporary.write_text(text + "\n", encoding="utf-8")
-            os.replace(temporary, manifest)
+            self._describe({**identity, "wanted": dict(wanted), "made_with": provenance()})
             return
         try:
             before = json.loads(manifest.read_text(encoding="utf-8"))
@@ -115,6 +118,16 @@ class RunFolder:
         if differing:
             parts = [f"{name} was {before.get(name)!r}, now {identity[name]!r}" for name in differing]
             raise UserError(f"{self.path} holds another run: {'; '.join(parts)}. Choose another --output")
+        told = before.get("wanted") or {}
+        more = {game: max(n, told.get(game, 0)) for game, n in wanted.items()}
+        if told | more != told:  # continued with a higher --limit
+            self._describe(before | {"wanted": told | more})
+
+    def _describe(self, manifest: Mapping[str, Any]) -> None:
+        path = self.path / "run.json"
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
 
     def _read(self) -> list[dict[str, Any]]:
         """The finished episodes; a half-written last line (of a killed process) is cut off."""

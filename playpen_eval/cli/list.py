@@ -61,7 +61,7 @@ def _row(game: Game) -> dict[str, Any]:
 def _print(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
-    from playpen_eval.report import show
+    from playpen_eval.grid import show
 
     table = Table(box=None, pad_edge=False)
     table.add_column("game", no_wrap=True)

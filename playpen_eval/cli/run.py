@@ -42,9 +42,10 @@ def run(args: argparse.Namespace) -> int:
     import asyncio
 
     from playpen_eval.errors import UserError
+    from playpen_eval.grid import show
     from playpen_eval.instances import load_instances
     from playpen_eval.registry import load_games, shipped_games
-    from playpen_eval.report import figures, show, table
+    from playpen_eval.report import figures, games_grid
     from playpen_eval.run import RunFolder, describe, make_jobs
 
     if bool(args.games) == args.all:
@@ -67,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
         "temperature": args.temperature,
         "max_tokens": args.max_tokens,
     }
-    folder = RunFolder(args.output, describe(jobs, settings))
+    folder = RunFolder(args.output, describe(jobs, settings), {job.game.name: len(job.wanted) for job in jobs})
     try:
         folder.verify(jobs)
         asyncio.run(_play(args, jobs, folder))
@@ -77,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(figures(scores), indent=1, allow_nan=False))
     else:
-        show(table(scores, f"{args.model}, partner {args.partner}, {args.instances}"))
+        show(games_grid(scores, f"{args.model}, partner {args.partner}, {args.instances}"))
     return 0
 
 

@@ -50,7 +50,7 @@ def _list(args: argparse.Namespace) -> int:
         return 0
     from rich.table import Table
 
-    from playpen_eval.report import show
+    from playpen_eval.grid import show
 
     table = Table(box=None, pad_edge=False)
     for heading in ("benchmark", "capability", "kind", "metric", "chance", "items", "tokens", "data set", "licence"):
@@ -138,12 +138,12 @@ def _subset(args: argparse.Namespace) -> int:
 
 
 def _table(args: argparse.Namespace) -> int:
-    from playpen_eval.report import show
-    from playpen_eval.skills.aggregate import read_results, table
+    from playpen_eval.grid import show
+    from playpen_eval.skills.aggregate import grid, read_results
 
     found = read_results(args.results)
     if args.json:
         print(json.dumps(found.to_dict(), indent=1, allow_nan=False))
     else:
-        show(table(found))
+        show(grid(found))
     return 0

@@ -36,6 +36,14 @@ class Several:
         first = [self.comparisons[0, index].after for index in range(1, len(self.labels))]
         return [self.comparisons[0, 1].before, *first]
 
+    def level(self, index: int, subject: str) -> float:
+        """The score of one run, on what it shares with the first one (the first: with the second one)."""
+        return (
+            self.comparisons[0, 1].difference(subject).before
+            if not index
+            else (self.comparisons[0, index].difference(subject).after)
+        )
+
     @property
     def subjects(self) -> dict[str, str]:
         """What every pair of runs has a difference of; see `Comparison.subjects`."""
@@ -54,6 +62,9 @@ def compare_several(
 
     Args:
         runs: At least two; the order is that of tables. Checkpoints of one training are sorted by step.
+        allow: As for `compare`.
+        splits: As for `compare`.
+        games: As for `compare`.
 
     Raises:
         UserError: There are too few, or two of them are not to be compared.

@@ -141,7 +141,11 @@ def episode() -> Scorer:
             value=_to_value(episode_score(outcome, roles)),
             answer=outcome.kind,
             explanation="\n\n".join([*said, f"{outcome.kind}: {outcome.reason}"]),
-            metadata={"reason": outcome.reason, "faulty_role": outcome.faulty_role},
+            metadata={
+                "reason": outcome.reason,
+                "faulty_role": outcome.faulty_role,
+                "turns": len(record["replies"]),
+            },
         )
 
     return score

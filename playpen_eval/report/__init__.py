@@ -1,6 +1,6 @@
 """The figures of runs, for people and for machines, from one source."""
 
-from playpen_eval.report.game_table import figures, show, table
 from playpen_eval.report.summary import Summary, summarise_run
+from playpen_eval.report.tables import figures, games_grid, report_grids
 
-__all__ = ["Summary", "figures", "show", "summarise_run", "table"]
+__all__ = ["Summary", "figures", "games_grid", "report_grids", "summarise_run"]

@@ -124,9 +124,11 @@ def label_setups(setups: Iterable[Setup]) -> dict[str, Setup]:
 def _label(setup: Setup, setups: Iterable[Setup]) -> str:
     """The game, and what sets this setup apart from the others of the same game."""
     others = [other for other in setups if other.game == setup.game]
-    parts = [f"({setup.split})"] if setup.split == SEEN or len({other.split for other in others}) > 1 else []
+    several = len({other.split for other in others} - {SEEN}) > 1
+    parts = [f"({setup.split})"] if setup.split == SEEN or several else []
     if len({other[2:] for other in others}) > 1:
-        parts += [f"as {'+'.join(setup.roles)}"] * bool(setup.roles) + [f"beside {setup.partner or '?'}"]
+        parts += [f"as {'+'.join(setup.roles)}"] if setup.roles else []
+        parts += [f"beside {setup.partner or '?'}"]
     return " ".join([setup.game, *parts])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def read_own(root: Path) -> Run:
             found.versions[name] = int(game["version"])
         partner = partner_name(manifest["partner"])
         model = str(manifest["model"])
+        wanted = {name: int(n) for name, n in (manifest.get("wanted") or {}).items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{root / 'run.json'} is broken ({type(error).__name__}: {error})") from None
     path = root / "episodes.jsonl"
@@ -38,6 +40,9 @@ def read_own(root: Path) -> Run:
             if line.strip():
                 _read_line(line, f"{path}:{number}", Locator(FORMAT, str(path), offset), games, partner, found)
             offset += len(line)
+    played = Counter(episode.game for episode in found.episodes)
+    for name, n in wanted.items():
+        found.missing(name, n, played[name])
     packages = dict(manifest.get("made_with") or {})
     commit = packages.pop("commit", None)
     return found.run(

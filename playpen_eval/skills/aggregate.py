@@ -12,13 +12,11 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from playpen_eval.errors import UserError
+from playpen_eval.grid import Grid
 from playpen_eval.skills.catalogue import CAPABILITIES, Benchmark, benchmark_of_task, benchmarks
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 
 class TaskResult(NamedTuple):
@@ -142,7 +140,7 @@ def skills(results: Mapping[str, TaskResult], *, mini: bool = False) -> Skills:
     for name, benchmark in benchmarks(mini=mini).items():
         found = {task: results[task] for task in benchmark.tasks if task in results}
         if found:
-            scores[name] = _score(benchmark, found)
+            scores[name] = _skill_score(benchmark, found)
         else:
             missing.append(name)
     by_capability = {
@@ -160,7 +158,7 @@ def skills(results: Mapping[str, TaskResult], *, mini: bool = False) -> Skills:
     )
 
 
-def _score(benchmark: Benchmark, found: Mapping[str, TaskResult]) -> SkillScore:
+def _skill_score(benchmark: Benchmark, found: Mapping[str, TaskResult]) -> SkillScore:
     weights = {task: result.n if benchmark.weight == "size" else 1 for task, result in found.items()}
     total = sum(weights.values())
     value = math.fsum(weights[task] * result.value for task, result in found.items()) / total
@@ -267,41 +265,35 @@ def read_results(path: Path) -> Skills:
     return skills(results, mini=all(benchmark_of_task()[task].mini for task in results))
 
 
-def table(found: Skills) -> Table:
-    """The third axis for the terminal."""
-    from rich.table import Table
-
-    title = "smoke suite: not the reference benchmarks, and not to be compared with them" if found.mini else None
-    shown = Table(
-        title=title,
-        title_justify="left",
-        box=None,
-        pad_edge=False,
-        caption="score: 0 is guessing, 100 is perfect; +- one standard error",
-    )
-    shown.add_column("benchmark", no_wrap=True)
-    for heading in ("capability", "n", "metric", "raw", "chance", "score"):
-        shown.add_column(heading, justify="left" if heading in ("capability", "metric") else "right", no_wrap=True)
+def grid(found: Skills) -> Grid:
+    """The third axis as a table."""
+    title = "smoke suite: not the reference benchmarks, and not to be compared with them" if found.mini else "Skills"
+    shown = Grid(["benchmark", "capability", ">n", "metric", ">raw", ">chance", ">score"], title=title)
     for name, row in found.scores.items():
         kind = row.benchmark
-        error = "" if row.error is None else f" +-{row.error:.1f}"
         part = f" ({len(kind.tasks) - len(row.lacking)} of {len(kind.tasks)} tasks)" if row.lacking else ""
         metric = kind.metric.partition(",")[0]
         cells = (kind.capability, str(row.n), metric, f"{row.raw:.1f}", f"{100 * kind.chance:.1f}")
-        shown.add_row(name + part, *cells, f"{row.score:.1f}{error}")
-    shown.add_section()
+        shown.rows.append([name + part, *cells, _score(row.score, row.error)])
+    shown.rows.append([])
     for capability, score in found.capabilities.items():
         members = [one for one in benchmarks(mini=found.mini).values() if one.capability == capability]
         got = sum(one.name in found.scores for one in members)
         part = "" if got == len(members) else f" ({got} of {len(members)})"
-        shown.add_row("", capability + part, "", "", "", "", f"{score:.1f}")
-    shown.add_section()
-    error = "" if found.error is None else f" +-{found.error:.1f}"
-    total = "-" if found.total is None else f"{found.total:.1f}{error}"
-    shown.add_row("all" if found.complete else "partial (see below)", "", "", "", "", "", total)
+        shown.rows.append(["", capability + part, "", "", "", "", f"{score:.1f}"])
+    shown.rows.append([])
+    total = "-" if found.total is None else _score(found.total, found.error)
+    shown.rows.append(["all" if found.complete else "partial (see below)", "", "", "", "", "", total])
     if found.paper is not None:
         paper = [score for score in found.scores.values() if score.benchmark.paper]
         of = sum(benchmark.paper for benchmark in benchmarks().values())
-        shown.add_row(f"of the paper's, {len(paper)} of {of}", "", "", "", "", "", f"{found.paper:.1f}")
-    shown.caption = "\n".join([str(shown.caption), *(f"partial: {gap}" for gap in found.gaps)])
+        shown.rows.append([f"of the paper's, {len(paper)} of {of}", "", "", "", "", "", f"{found.paper:.1f}"])
+    shown.notes = [
+        "score: 0 is guessing, 100 is perfect; +- one standard error",
+        *(f"partial: {gap}" for gap in found.gaps),
+    ]
     return shown
+
+
+def _score(value: float, error: float | None) -> str:
+    return f"{value:.1f}" + ("" if error is None else f" +-{error:.1f}")
