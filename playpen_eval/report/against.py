@@ -8,16 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from playpen_eval.errors import UserError, unknown
+from playpen_eval.grid import Grid
 from playpen_eval.registry import axis_games
 from playpen_eval.report.summary import AxisSummary, GameSummary, Summary, axis_members
 from playpen_eval.runs import RunMeta
 from playpen_eval.runs.read_results import load_results_file, results_folder
-
-if TYPE_CHECKING:
-    from rich.table import Table
 
 FIGURES = ("clemscore", "played", "quality")
 
@@ -247,54 +245,49 @@ def _temperature(generation: Mapping[str, Any]) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def against_table(found: Sequence[Against], title: str | None = None) -> Table:
-    """A run beside entries, for the terminal: of one entry every axis and game, of several the axes."""
-    from rich.markup import escape
-    from rich.table import Table
+def against_grid(summary: Summary, entries: Sequence[Mapping[str, Any]]) -> Grid:
+    """A run beside entries as a table: of one entry every axis and game, of several the axes."""
+    found, notes = against(summary, entries), dict[str, int]()
+    grid = _subjects(found[0], notes) if len(found) == 1 else _entries(found, notes)
+    grid.title = (
+        f"{summary.run.meta.label} against {'published or stored results' if len(found) > 1 else _name(found[0])}"
+    )
+    texts = {one.entry["note"]: None for one in found if "note" in one.entry and len(found) == 1}
+    grid.notes = [
+        "their figure (ours - theirs)",
+        *texts,
+        *(["not comparable because of"] if notes else []),
+        *(f"{number}: {mark}" for mark, number in notes.items()),
+    ]
+    return grid
 
-    notes: dict[str, int] = {}
-    shown = Table(title=escape(title) if title else None, title_justify="left", box=None, pad_edge=False)
-    if len(found) == 1:
-        _fill_subjects(shown, found[0], notes)
-    else:
-        _fill_entries(shown, found, notes)
-    lines = [f"{number}: {escape(mark)}" for mark, number in notes.items()]
-    shown.caption = "\n".join(["in brackets: ours - theirs", *(["not comparable because of"] if lines else []), *lines])
-    shown.caption_justify = "left"
-    return shown
+
+def _name(one: Against) -> str:
+    return " ".join(filter(None, (one.entry["label"], one.entry["model"] and f"({one.entry['model']})")))
 
 
-def _fill_subjects(shown: Table, one: Against, notes: dict[str, int]) -> None:
-    from rich.markup import escape
-
-    shown.add_column(escape(one.entry["label"]), no_wrap=True)
-    for figure in FIGURES:
-        shown.add_column(f"{figure}{' %' if figure == 'played' else ''}", justify="right", no_wrap=True)
-    shown.add_column("see", no_wrap=True)
+def _subjects(one: Against, notes: dict[str, int]) -> Grid:
+    grid = Grid(["", ">clemscore", ">played %", ">quality", "see"])
     for index, row in enumerate(one.rows):
         if index and row.kind != one.rows[index - 1].kind:
-            shown.add_section()
+            grid.rows.append([])
         cells = [_cell(row.ours[figure], row.theirs[figure]) for figure in FIGURES]
-        shown.add_row(escape(row.subject), *cells, _numbers([*one.marks, *row.marks], notes))
+        grid.rows.append([row.subject, *cells, _numbers([*one.marks, *row.marks], notes)])
+    return grid
 
 
-def _fill_entries(shown: Table, found: Sequence[Against], notes: dict[str, int]) -> None:
-    from rich.markup import escape
-
+def _entries(found: Sequence[Against], notes: dict[str, int]) -> Grid:
     axes = list(dict.fromkeys(row.subject for one in found for row in one.rows if row.kind == "axis"))
-    shown.add_column("clemscore", no_wrap=True)
-    shown.add_column("model", no_wrap=True)
-    for axis in axes:
-        shown.add_column(axis, justify="right", no_wrap=True)
-    shown.add_column("see", no_wrap=True)
+    grid = Grid(["clemscore", "model", *(f">{axis}" for axis in axes), "see"])
     for one in found:
         rows = {row.subject: row for row in one.rows if row.kind == "axis"}
         cells = [
-            _cell(rows[axis].ours["clemscore"], rows[axis].theirs["clemscore"]) if axis in rows else "-"
+            _cell(*(side["clemscore"] for side in (rows[axis].ours, rows[axis].theirs))) if axis in rows else "-"
             for axis in axes
         ]
         marks = [*one.marks, *(mark for row in rows.values() for mark in row.marks)]
-        shown.add_row(escape(one.entry["label"]), escape(one.entry["model"] or "-"), *cells, _numbers(marks, notes))
+        grid.rows.append([one.entry["label"], one.entry["model"] or "-", *cells, _numbers(marks, notes)])
+    return grid
 
 
 def _cell(ours: float | None, theirs: float | None) -> str:

@@ -19,9 +19,8 @@ from playpen_eval.skills.catalogue import benchmark_of_task
 
 METHODS = {
     "confidence": CONFIDENCE,
-    "played": "Wilson",
-    "quality": "percentile bootstrap over episodes",
-    "axes": "bootstrap over instances within games, with one more instance at the bound",
+    "shares": "Clopper-Pearson; where instances were played several times, as for scores",
+    "scores": "Bayesian bootstrap over instances within games, with one more instance at the bound",
 }
 """How the intervals of an entry were computed."""
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from playpen_eval.errors import UserError
 from playpen_eval.registry import axis_games
 from playpen_eval.report import Summary, summarise_run
-from playpen_eval.report.against import FIGURES, against, against_table, load_results, published
+from playpen_eval.report.against import against, against_grid, load_results, published
 from playpen_eval.report.stored import results_text, to_results
 from playpen_eval.runs import EpisodeRecord, InstanceSource, Locator, Run, RunMeta
 
@@ -36,12 +34,6 @@ def summary(n: int = 6, split: str = "test", games: Any = ("taboo", "wordle", "c
     return summarise_run(
         Run(RunMeta("ours", "log", "inspect", "m", instances, versions=versions, **told | meta), episodes, [], [])
     )
-
-
-def shown(*arguments: Any) -> str:
-    console = Console(file=io.StringIO(), width=250)
-    console.print(against_table(*arguments))
-    return console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def rows(one: Any) -> dict[str, Any]:
@@ -124,17 +116,18 @@ def test_nothing_in_common():
 
 
 def test_tables():
-    one = against(summary(), load_results("playpen-paper#second run"))
-    text = shown(one, "title [bold]")
-    assert "98.33 (-31.66)" in text
-    assert "precision bfloat16 here, 4bit there" in text
-    assert "title [bold]" in text
-    several = shown(against(summary(), load_results("playpen-paper")))
-    assert "8B GRPO" in several
-    assert several.count("precision bfloat16 here, 4bit there") == 1
-    exact = {figure: 1.0 for figure in FIGURES}
-    hostile = {"label": "[red]x", "kind": "published", "model": "[b]m", "instances": "s", "axes": {"overall": exact}}
-    assert "[red]x" in shown(against(summary(), [hostile]))
+    grid = against_grid(summary(), load_results("playpen-paper#second run"))
+    taboo = next(row for row in grid.rows if row and row[0] == "taboo")
+    assert taboo == ["taboo", "31.39 (+10.28)", "98.33 (-31.66)", "31.92 (+30.58)", "1 2 10"]
+    assert grid.title == "ours against 8B base, second run (Llama-3.1-8B-Instruct)"
+    assert grid.notes[1].startswith("The run that the paper's gains")
+    assert "1: precision bfloat16 here, 4bit there" in grid.notes
+    assert "10: n 6 here, 60 there" in grid.notes
+    several = against_grid(summary(), load_results("playpen-paper"))
+    assert several.headings == ["clemscore", "model", ">unseen_instances", ">unseen_games", ">overall", "see"]
+    assert several.rows[-1][0] == "8B GRPO"
+    assert several.rows[-1][-2] == "-"
+    assert len(several.notes) < 20
 
 
 def test_finding_results(tmp_path):
