@@ -157,7 +157,9 @@ def _axis(
     theirs = {game.setup.game: _counterpart(game, entry, meta) or {} for game in games}
     marks: dict[str, None] = {}
     for game in games:
-        marks |= dict.fromkeys(_game_marks(game, theirs[game.setup.game] | {"n": None}, entry, meta))
+        told = theirs[game.setup.game]
+        if told or entry["kind"] != "measured":  # of a game that a stored report lacks there is nothing to say
+            marks |= dict.fromkeys(_game_marks(game, {**told, "n": None}, entry, meta))
     wanted = _their_games(name, row, entry)
     for mark, found in (
         ("without {} here", wanted - theirs.keys()),
@@ -166,7 +168,7 @@ def _axis(
         if found:
             marks[mark.format(", ".join(sorted(found)))] = None
     n = sum(game.score.n for game in games)
-    counts = [row["n"]] if "n" in row else [one.get("n") for one in theirs.values()]
+    counts: list[Any] = [row["n"]] if "n" in row else [one.get("n") for one in theirs.values()]
     if None not in counts and sum(counts) != n:
         marks[f"n {n} here, {sum(counts)} there"] = None
     if row.get("derived"):
@@ -195,9 +197,9 @@ def _game_marks(game: GameSummary, row: Mapping[str, Any], entry: Mapping[str, A
     elif setup.split != theirs:
         marks.append(f"instances {setup.split} here, {theirs} there")
     elif not isinstance(told, str):
-        digests = [source.sha256 for source in (meta.instances.get(setup.game),) if source]
-        other = told.get(setup.game, {}).get("sha256")
-        if digests and digests[0] and other and digests[0] != other:
+        source = meta.instances.get(setup.game)
+        digests = {source and source.sha256, told.get(setup.game, {}).get("sha256")} - {None}
+        if len(digests) > 1:
             marks.append(f"instances {theirs} here and there, but not the same ones")
     if n is not None and n != game.score.n:
         marks.append(f"n {game.score.n} here, {n} there")

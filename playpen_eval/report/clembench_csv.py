@@ -36,7 +36,7 @@ def results_row(games: Mapping[str, Sequence[EpisodeScore]]) -> dict[str, float 
         blocks[name] = {"% Played": score.played, "Quality Score": score.quality, "Quality Score (std)": spread}
     columns = {f"{name}, {column}": value for name, block in blocks.items() for column, value in block.items()}
     columns[CLEMSCORE] = total.clemscore
-    return {column: None if columns[column] is None else round_half_even(columns[column]) for column in sorted(columns)}
+    return {column: None if value is None else round_half_even(value) for column, value in sorted(columns.items())}
 
 
 def results_csv(summaries: Sequence[Summary], axis: str | None = None) -> str:

@@ -39,17 +39,16 @@ def results_text(results: Mapping[str, Any]) -> str:
 
 
 def _lines(value: Any, indent: str) -> Iterator[str]:
-    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    named = isinstance(value, Mapping)
+    parts = list(value.values()) if named else list(value) if isinstance(value, list | tuple) else []
     if not any(isinstance(part, Mapping | list | tuple) and part for part in parts):
         yield json.dumps(value, allow_nan=False)
         return
-    deeper, named = indent + "  ", isinstance(value, Mapping)
+    names = [f"{json.dumps(name)}: " for name in value] if named else [""] * len(parts)
     yield "{" if named else "["
-    for number, part in enumerate(value.items() if named else value):
-        yield f"{',' if number else ''}\n{deeper}"
-        if named:
-            yield f"{json.dumps(part[0])}: "
-        yield from _lines(part[1] if named else part, deeper)
+    for number, (name, part) in enumerate(zip(names, parts)):
+        yield f"{',' if number else ''}\n{indent}  {name}"
+        yield from _lines(part, indent + "  ")
     yield f"\n{indent}" + ("}" if named else "]")
 
 

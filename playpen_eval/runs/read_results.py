@@ -60,7 +60,8 @@ def load_results_file(path: Path) -> list[dict[str, Any]]:
     Raises:
         UserError: It cannot be read, is of another version of the schema, or breaks its rules.
     """
-    import jsonschema
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
 
     try:
         text = path.read_text(encoding="utf-8")
@@ -75,7 +76,7 @@ def load_results_file(path: Path) -> list[dict[str, Any]]:
     schema = json.loads((results_folder() / "schema.json").read_text(encoding="utf-8"))
     # 100,000 rows take a minute to validate; whoever wants them checks each anyway.
     schema["$defs"] |= {"episode_rows": {"type": "array"}, "item_rows": {"type": "array"}}
-    error = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(schema).iter_errors(data))
+    error = best_match(Draft202012Validator(schema).iter_errors(data))
     if error is not None:
         where = "/".join(map(str, error.absolute_path)) or "the file"
         raise UserError(f"{path} breaks the schema at {where}: {_short(error.message)}")
