@@ -168,6 +168,7 @@ class Game:
         upstream_name: Its name in clembench, if that is another one.
         suite: The published set of games that it belongs to, as "playpen"; aggregates are over a suite's games only.
         held_out: True for games that are kept to test generalisation and never trained on.
+        lowest_score: The lowest score possible, for intervals; below 0 only where a lose may score below 0.
         experiments: Names of the instance sets.
         sizes: Instances per experiment in each shipped split.
         visible: For every role the instance fields that its prompt tells it; the others are secret to it.
@@ -182,6 +183,7 @@ class Game:
     upstream_name: ClassVar[str] = ""
     suite: ClassVar[str] = ""
     held_out: ClassVar[bool] = False
+    lowest_score: ClassVar[float] = 0.0
     experiments: ClassVar[tuple[str, ...]] = ("default",)
     sizes: ClassVar[Mapping[str, int]] = {"train": 40, "validation": 10, "test": 20}
     visible: ClassVar[Mapping[str, tuple[str, ...]]] = {}

@@ -176,7 +176,8 @@ class RunFolder:
         for job in jobs:
             found = [self.records[i["id"]] for i in job.wanted if i["id"] in self.records]
             outcomes = [Outcome.from_dict(record["outcome"]) for record in found]
-            result[job.game.name] = summarise([episode_score(outcome, job.roles) for outcome in outcomes])
+            scores = [episode_score(outcome, job.roles) for outcome in outcomes]
+            result[job.game.name] = summarise(scores, lowest=job.game.lowest_score)
         return result
 
 

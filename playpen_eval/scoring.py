@@ -7,13 +7,12 @@ Definitions and rounding follow clembench's evaluation: `played` is the share of
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from playpen_eval.game import Outcome
-
-CONFIDENCE = 0.95
+from playpen_eval.statistics import Interval, mean_interval
 
 
 class EpisodeScore(NamedTuple):
@@ -31,16 +30,12 @@ class EpisodeScore(NamedTuple):
     partner_fault: bool = False
 
 
-class Interval(NamedTuple):
-    """A 95% confidence interval."""
-
-    low: float
-    high: float
-
-
 @dataclass(frozen=True)
 class GameScore:
-    """The figures of one game; percentages and qualities lie in [0, 100].
+    """The figures of one game; percentages lie in [0, 100], and so do quality and clemscore but in EQ-Bench.
+
+    Intervals are of 95%. Those of shares, and of scores that are all 0 or 100, are Clopper and Pearson's; of other
+    scores, and of all where some instance was played several times, are the bootstrap of `statistics.mean_interval`.
 
     Attributes:
         n: Episodes that count.
@@ -49,10 +44,15 @@ class GameScore:
         aborted: Episodes in which the learner broke the protocol.
         partner_aborted: Episodes left out because a partner broke the protocol.
         played: Percentage of episodes that were not aborted.
-        played_interval: Wilson interval of `played`.
         quality: Mean score of the episodes played; None if none was.
-        quality_interval: Percentile bootstrap over episodes; None below two episodes.
-        clemscore: played x quality / 100; 0 if nothing was played, None if nothing counts.
+        clemscore: played x quality / 100, which is the mean score with aborted episodes counting 0; 0 if nothing was
+            played, None if nothing counts.
+        success_interval: Interval of the percentage of episodes won; like the others None if nothing counts or
+            intervals were left out.
+        aborted_interval: Interval of the percentage of episodes aborted.
+        played_interval: Interval of `played`.
+        quality_interval: Interval of `quality`; None if nothing was played.
+        clemscore_interval: Interval of `clemscore`.
     """
 
     n: int
@@ -61,10 +61,13 @@ class GameScore:
     aborted: int
     partner_aborted: int
     played: float | None
-    played_interval: Interval | None
     quality: float | None
-    quality_interval: Interval | None
     clemscore: float | None
+    success_interval: Interval | None = None
+    aborted_interval: Interval | None = None
+    played_interval: Interval | None = None
+    quality_interval: Interval | None = None
+    clemscore_interval: Interval | None = None
 
 
 def episode_score(outcome: Outcome, learner_roles: Iterable[str] | None = None) -> EpisodeScore:
@@ -78,30 +81,50 @@ def episode_score(outcome: Outcome, learner_roles: Iterable[str] | None = None) 
     return EpisodeScore(outcome.kind, outcome.score, fault)
 
 
-def summarise(scores: Sequence[EpisodeScore], clusters=None, *, intervals: bool = True) -> GameScore:
+def summarise(
+    scores: Sequence[EpisodeScore],
+    clusters: Sequence[Hashable] | None = None,
+    *,
+    lowest: float = 0.0,
+    intervals: bool = True,
+) -> GameScore:
     """The figures of one game.
 
     Args:
         scores: One entry per episode.
+        clusters: What each was an episode of, where instances were played several times.
+        lowest: The lowest score possible (`Game.lowest_score`), for the intervals. Should a score be lower, it is that.
         intervals: False to leave the intervals out (they need scipy, which takes a second to load).
     """
-    counted = [score for score in scores if not score.partner_fault]
+    kept = [index for index, score in enumerate(scores) if not score.partner_fault]
+    counted = [scores[index] for index in kept]
     kinds = [score.kind for score in counted]
     qualities = [100 * score.score for score in counted if score.score is not None]
     n = len(counted)
     played = 100 * len(qualities) / n if n else None
     quality = math.fsum(qualities) / len(qualities) if qualities else None
-    return GameScore(
+    figures = GameScore(
         n=n,
         success=kinds.count("success"),
         lose=kinds.count("lose"),
         aborted=kinds.count("aborted"),
         partner_aborted=len(scores) - n,
         played=played,
-        played_interval=_wilson(len(qualities), n) if intervals and n else None,
         quality=quality,
-        quality_interval=_bootstrap(qualities) if intervals and len(qualities) > 1 else None,
         clemscore=None if played is None else played * (quality or 0.0) / 100,
+    )
+    if not intervals or not n:
+        return figures
+    bounds = (min(100 * lowest, 0.0, *qualities), 100.0)
+    groups = [index if clusters is None else clusters[index] for index in kept]
+    played_groups = [group for group, score in zip(groups, counted) if score.score is not None]
+    return replace(
+        figures,
+        success_interval=mean_interval([100.0 * (kind == "success") for kind in kinds], groups),
+        aborted_interval=mean_interval([100.0 * (kind == "aborted") for kind in kinds], groups),
+        played_interval=mean_interval([100.0 * (kind != "aborted") for kind in kinds], groups),
+        quality_interval=mean_interval(qualities, played_groups, bounds=bounds) if qualities else None,
+        clemscore_interval=mean_interval([100 * (score.score or 0.0) for score in counted], groups, bounds=bounds),
     )
 
 
@@ -124,23 +147,6 @@ def standard_error(values: Sequence[float], clusters: Sequence[object] | None = 
     if n < 2:
         return None
     return math.sqrt(math.fsum(total * total for total in sums.values()) * n / (n - 1)) / len(values)
-
-
-def _wilson(successes: int, n: int) -> Interval:
-    from scipy.stats import binomtest
-
-    low, high = binomtest(successes, n).proportion_ci(CONFIDENCE, method="wilson")
-    return Interval(100 * float(low), 100 * float(high))
-
-
-def _bootstrap(values: Sequence[float]) -> Interval:
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    # Sorted, so that the order of the episodes does not matter.
-    means = rng.choice(np.sort(values), size=(2000, len(values))).mean(axis=1)
-    low, high = np.quantile(means, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])
-    return Interval(float(low), float(high))
 
 
 def round_half_even(value: float, digits: int = 2) -> float:

@@ -1,11 +1,13 @@
 """How sure we are: intervals, paired differences, tests, power and the decision of a gate, on plain data.
 
 Every interval here counts one more instance than there are: for the lower limit one with the worst result there can be,
-for the upper limit one with the best. The rest is a bootstrap. For a mean it is the Bayesian one, which makes the
-interval Clopper and Pearson's for 0/1 data and Gaffke's for bounded scores (Learned-Miller and Thomas 2019, arXiv
-1905.06208), of which no distribution is known with less than nominal coverage; for differences of runs the ordinary
-one. Unlike Wilson's interval and the usual bootstraps (percentile, BCa) these keep their level with few instances, rare
-events and data that are all equal; tests/bench/simulate_statistics.py prints how they compare.
+for the upper limit one with the best. The rest is a bootstrap over instances within strata. For one mean it is the
+Bayesian one, which makes the interval Clopper and Pearson's for 0/1 data and Gaffke's for bounded scores
+(Learned-Miller and Thomas 2019, arXiv 1905.06208), of which no distribution is known with less than nominal coverage.
+For figures over strata, of one run or of two, it is the ordinary one: a game of which hardly anything was played drops
+out of some draws' quality, as it does from that of other samples. Unlike Wilson's interval and the usual bootstraps
+(percentile, BCa) these keep their level with few instances, rare events and data that are all equal;
+tests/bench/simulate_statistics.py prints how they compare.
 
 Draws are seeded and data sorted first: the same data give the same numbers in whatever order they come.
 """
@@ -13,29 +15,50 @@ Draws are seeded and data sorted first: the same data give the same numbers in w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
+from statistics import NormalDist
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from playpen_eval.errors import UserError
-from playpen_eval.scoring import CONFIDENCE, Interval
+from playpen_eval.resampling import (
+    ABORTED,
+    Bounds,
+    Columns,
+    Interval,
+    Statistic,
+    change_of,
+    checked,
+    figure_of,
+    mirrored,
+    resample,
+    tables,
+    totals,
+)
 
 if TYPE_CHECKING:
     import numpy as np
 
     Array = np.ndarray
 
-Statistic = Callable[["Array", "Array"], "Array"]
-"""From % played and quality (0-100, NaN where nothing was played) to one figure.
-
-Both have one row per stratum, in sorted order; the figure is an aggregate over rows. Quality is on the scale of the
-scores that were given.
-"""
-
 Decision = Literal["pass", "regression", "not enough evidence"]
 
+CONFIDENCE = 0.95
 DRAWS = 9_999  # one less than a round number: then p <= 0.05 exactly where the 95% interval leaves out 0
-_CELLS = 4_000_000  # weights held in memory at a time
-_TOLERANCE = 1e-9
+_PERCENT = (0.0, 100.0)
+
+
+class Estimate(NamedTuple):
+    """A figure of one run.
+
+    Attributes:
+        value: The figure.
+        interval: Its interval.
+        n: Instances that it is made of.
+    """
+
+    value: float
+    interval: Interval
+    n: int
 
 
 class Difference(NamedTuple):
@@ -48,6 +71,7 @@ class Difference(NamedTuple):
         interval: Interval of the effect.
         p: Two-sided; below 1 - confidence exactly where the interval leaves out 0.
         n: Instances compared.
+        error: Standard deviation of a limit's draws, for `power`.
     """
 
     before: float
@@ -56,9 +80,29 @@ class Difference(NamedTuple):
     interval: Interval
     p: float
     n: int
+    error: float
+
+    def power(self, effect: float) -> float:
+        """Chance that a true difference of this size is found: that such an interval leaves out 0.
+
+        The limits are taken as normal, and as wide apart and uncertain as here; that they vary less or more at another
+        true difference is ignored. Against the threshold T of a gate, ask for the power of effect - T.
+        """
+        half = (self.interval.high - self.interval.low) / 2
+        if not self.error:
+            return float(abs(effect) > half)
+        return sum(NormalDist().cdf((sign * effect - half) / self.error) for sign in (1, -1))
 
     def detectable(self, power: float = 0.8) -> float:
-        return 1.43 * (self.interval.high - self.interval.low) / 2
+        """The smallest true difference, up or down, that is found with the given power (see `power`).
+
+        Raises:
+            UserError: The power does not lie between 0 and 1.
+        """
+        if not 0 < power < 1:
+            raise UserError(f"a power of {power} is none; it must lie between 0 and 1")
+        half = (self.interval.high - self.interval.low) / 2
+        return max(0.0, half + NormalDist().inv_cdf(power) * self.error)
 
 
 class McNemar(NamedTuple):
@@ -99,11 +143,54 @@ def macro_clemscore(played: Array, quality: Array) -> Array:
     return played.mean(axis=0) / 100 * np.nansum(quality, axis=0) / known
 
 
+class _WeightedMean:
+    """Weighted sum over strata of the mean score, aborted episodes counting 0; see `weighted_mean`."""
+
+    def __init__(self, weights: Mapping[str, float], offset: float):
+        self.strata = sorted(weights)
+        self._weights = [weights[name] for name in self.strata]
+        self._offset = offset
+
+    def __call__(self, played: Array, quality: Array) -> Array:
+        """The figure, for as many draws as the arrays have columns."""
+        import numpy as np
+
+        return np.tensordot(self._weights, played / 100 * np.nan_to_num(quality), axes=1) + self._offset
+
+
+def weighted_mean(weights: Mapping[str, float], offset: float = 0.0) -> Statistic:
+    """A weighted sum over strata of the mean score, aborted episodes counting 0, plus an offset.
+
+    The axis of retained skills over B benchmarks is such a sum, with tasks as strata and items as instances. A
+    benchmark scores 100 x (x - chance) / (1 - chance), where x is its tasks' weighted mean. On items of 0-100 this is
+
+        weights[task] = share of the task in its benchmark / (1 - chance) / B
+        offset = -100 x (sum over benchmarks of chance / (1 - chance)) / B
+
+    The share is 1 over the number of tasks where `Benchmark.weight` is `equal`, and the task's share of the items where
+    it is `size`. In a paired difference the offset cancels.
+
+    Where tasks hold the same items in other words (`Benchmark.repeated`), the benchmark is one stratum with the weight
+    1 / (1 - chance) / B, and the versions of an item are one cluster: the cluster is what the tasks do not differ in
+    (`Leaf.config`) with the item's index in its task, not the index alone.
+
+    Args:
+        weights: Stratum -> its weight; every stratum must have one.
+        offset: Added to the sum.
+
+    Raises:
+        UserError: A weight is negative or no number; then the best and the worst result would not be what they are.
+    """
+    if odd := [f"{name}: {weight}" for name, weight in weights.items() if not 0 <= weight < math.inf]:
+        raise UserError(f"weights must be numbers that are not negative, unlike {', '.join(odd)}")
+    return _WeightedMean(weights, offset)
+
+
 def mean_interval(
     values: Sequence[float],
     clusters: Sequence[Hashable] | None = None,
     *,
-    bounds: tuple[float, float] = (0.0, 100.0),
+    bounds: Bounds = _PERCENT,
     confidence: float = CONFIDENCE,
 ) -> Interval:
     """Interval of a mean of bounded values; it never leaves the bounds.
@@ -117,25 +204,59 @@ def mean_interval(
     Raises:
         UserError: A value lies outside its bounds.
     """
-    import numpy as np
-
     minimum, maximum = bounds
-    values = _checked(values, bounds)
+    values = checked(values, [bounds] * len(values))
     if not values:
         return Interval(minimum, maximum)
+    if clusters is not None and len(set(clusters)) == len(values):
+        clusters = None
     if clusters is None and all(value in bounds for value in values):
         from scipy.stats import binomtest
 
         exact = binomtest(values.count(maximum), len(values)).proportion_ci(confidence)
         return Interval(*(minimum + (maximum - minimum) * float(limit) for limit in exact))
-    rows = _rows([(1.0, value) for value in values], range(len(values)) if clusters is None else clusters)
-    rng = np.random.default_rng(0)
-    distinct, counts = np.unique(rows, axis=0, return_counts=True)
-    size, total = _sums(distinct, DRAWS, lambda shape: rng.standard_gamma(counts, shape)).T
-    extra = rng.standard_exponential(DRAWS) * rows[:, 0].mean()
-    low, high = ((total + bound * extra) / (size + extra) for bound in bounds)
-    limits = _limits(low, high, confidence)
-    return _around(Interval(max(limits.low, minimum), min(limits.high, maximum)), math.fsum(values) / len(values))
+    found = tables([values], [""] * len(values), clusters)
+    extremes = {"": ([(1.0, minimum)], [(1.0, maximum)])}
+    tails = resample(found, figure_of(macro_mean, 0), extremes, DRAWS, bayesian=True)
+    limits = tails.limits(confidence, math.fsum(values) / len(values))
+    return Interval(max(limits.low, minimum), min(limits.high, maximum))
+
+
+def run_estimate(
+    scores: Sequence[float | None],
+    strata: Sequence[str],
+    statistic: Statistic = macro_mean,
+    *,
+    clusters: Sequence[Hashable] | None = None,
+    bounds: Bounds | Mapping[str, Bounds] = _PERCENT,
+    confidence: float = CONFIDENCE,
+    draws: int = DRAWS,
+) -> Estimate:
+    """A figure of one run, such as its clemscore over games, with an interval.
+
+    The one more instance (see the module) belongs to the stratum where it moves the figure most. In the worst case it
+    is aborted or has the lowest score, whichever is worse: for clemscores a loss where hardly anything was played.
+
+    Args:
+        scores: Score of each episode; None if aborted.
+        strata: What each belongs to, such as its game.
+        statistic: The figure.
+        clusters: The instance of each, where instances were played several times.
+        bounds: The smallest and the largest score possible, for all strata or for each.
+        confidence: Level of the interval; see `both_sides` for one-sided limits.
+        draws: Number of resamples.
+
+    Raises:
+        UserError: The lengths differ, there is no episode, a stratum has no bounds or no weight, or a score lies
+            outside its bounds.
+    """
+    [scores], limits = _episodes([scores], strata, clusters, bounds, statistic)
+    found = tables([scores], strata, clusters)
+    figure = figure_of(statistic, 0)
+    extremes = {name: ([ABORTED, (1.0, low)], [(1.0, high)]) for name, (low, high) in limits.items()}
+    value = float(figure(totals(found))[0])
+    tails = resample(found, figure, extremes, draws, bayesian=False)
+    return Estimate(value, tails.limits(confidence, value), sum(int(table.counts.sum()) for table in found.values()))
 
 
 def paired_difference(
@@ -145,15 +266,15 @@ def paired_difference(
     statistic: Statistic = macro_mean,
     *,
     clusters: Sequence[Hashable] | None = None,
-    bounds=(0.0, 100.0),
+    bounds: Bounds | Mapping[str, Bounds] = _PERCENT,
     confidence: float = CONFIDENCE,
     draws: int = DRAWS,
 ) -> Difference:
-    """Compares two runs of the same instances by a bootstrap over instances within strata.
+    """Compares two runs of the same instances.
 
-    The one more instance (see the module) belongs to the stratum where it moves the figure most: one run aborts it and
-    the other reaches the maximum; where scores below 0 are possible, they are at opposite bounds. For clemscores that
-    makes wide intervals where few episodes are played.
+    The one more instance (see the module) belongs to the stratum where it moves the figure most: one run reaches the
+    maximum, and the other aborts it, or has the lowest score where that lies below 0. For clemscores that makes wide
+    intervals where few episodes are played.
 
     Args:
         before: Score of each episode of the first run; None if aborted.
@@ -161,54 +282,37 @@ def paired_difference(
         strata: What each belongs to, such as its game.
         statistic: The figure that is compared.
         clusters: The instance of each, where instances were played several times.
-        bounds: The smallest and the largest score possible, in all strata.
+        bounds: The smallest and the largest score possible, for all strata or for each.
         confidence: Level of the interval; see `both_sides` for one-sided limits.
         draws: Number of resamples.
 
     Raises:
-        UserError: The lengths differ, there is no episode, or a score lies outside its bounds.
+        UserError: As `run_estimate`.
     """
-    import numpy as np
-
-    if not len(before) == len(after) == len(strata) == len(strata if clusters is None else clusters):
-        raise UserError(f"{len(before)} scores before, {len(after)} after and {len(strata)} strata; pair them first")
-    if not strata:
-        raise UserError("no episode to compare; the two runs share no instance")
-    bounds = (-100.0, 100.0)
-    first, second = _checked(before, bounds), _checked(after, bounds)
-    tables = _tables(first, second, strata, clusters)
-    mirrored = _tables(second, first, strata, clusters)
+    runs, limits = _episodes([before, after], strata, clusters, bounds, statistic)
+    found = tables(runs, strata, clusters)
+    mirror = {name: mirrored(table) for name, table in found.items()}
+    ours, theirs = ([table.order for table in one.values()] for one in (found, mirror))
     # Of a comparison and its mirror image only one is ever computed, so that they agree to the last digit.
-    flipped = _order(mirrored) < _order(tables)
-    tables = mirrored if flipped else tables
-
-    def effect(sums: Sequence[Array]) -> Array:
-        return _figure(statistic, sums, 3) - _figure(statistic, sums, 1)
-
-    rng = np.random.default_rng(0)
-    totals, resampled = [], []
-    for rows, counts in tables:
-        n, shares = counts.sum(), counts / counts.sum()
-        totals.append((counts @ rows)[None])
-        resampled.append(_sums(rows, draws, lambda shape, n=n, shares=shares: rng.multinomial(n, shares, shape[0])))
-    weight = rng.standard_exponential(draws)[:, None]
-    plays = [total[0, 0] / counts.sum() for total, (_, counts) in zip(totals, tables)]
-    tails = []
-    best, worst = (1, bounds[1]), (1, bounds[0]) if bounds[0] < 0 else (0, 0)
-    for sign, instance in ((-1, (1, *best, *worst)), (1, (1, *worst, *best))):
-        extra = np.outer(plays, instance)
-        moved = [sign * effect(_with(totals, index, extra[index]))[0] for index in range(len(tables))]
-        most = int(np.argmax(moved))
-        tails.append(effect(_with(resampled, most, weight * extra[most])))
-    low, high = tails
-    limits = _limits(low, high, confidence)
-    tail = min((low <= 0).sum(), (high >= 0).sum())
-    old, new = (float(_figure(statistic, totals, column)[0]) for column in (1, 3))
+    flipped, alike = theirs < ours, theirs == ours
+    found = mirror if flipped else found
+    extremes: dict[str, tuple[list[Columns], list[Columns]]] = {}
+    for name, (low, high) in limits.items():
+        worst, best = [ABORTED] + [(1.0, low)] * (low < 0), (1.0, high)
+        extremes[name] = [best + one for one in worst], [one + best for one in worst]
+    tails = resample(found, change_of(statistic), extremes, draws, bayesian=False)
+    observed = totals(found)
+    old, new = (float(figure_of(statistic, run)(observed)[0]) for run in (0, 1))
+    new = old if alike else new
+    interval = tails.limits(confidence, new - old)
+    p = min(1.0, 2 * (int(min((tails.low <= 0).sum(), (tails.high >= 0).sum())) + 1) / (draws + 1))
+    if alike:
+        half = (interval.high - interval.low) / 2
+        interval, p = Interval(-half, half), 1.0
     if flipped:
-        old, new, limits = new, old, Interval(-limits.high, -limits.low)
-    p = min(1.0, 2 * (int(tail) + 1) / (draws + 1))
-    number = int(sum(counts.sum() for _, counts in tables))
-    return Difference(old, new, new - old, _around(limits, new - old), p, number)
+        old, new, interval = new, old, Interval(-interval.high, -interval.low)
+    number = sum(int(table.counts.sum()) for table in found.values())
+    return Difference(old, new, new - old, interval, p, number, tails.error)
 
 
 def both_sides(confidence: float) -> float:
@@ -247,37 +351,6 @@ def holm(p_values: Mapping[str, float]) -> dict[str, float]:
     return {name: adjusted[name] for name in p_values}
 
 
-def power(
-    effect: float, differences: Mapping[str, Sequence[float]], *, alpha: float = 0.05, largest: float = 100.0
-) -> float:
-    """Chance that `paired_difference` finds a true difference of macro means.
-
-    Args:
-        effect: The true difference.
-        differences: Stratum -> after - before of its instances (their plays averaged), which tell the spread.
-        alpha: Level of the two-sided test.
-        largest: The largest difference possible.
-    """
-    from scipy.stats import norm
-
-    error, shift = _spread(differences, largest)
-    critical = float(norm.ppf(1 - alpha / 2))
-    return float(sum(norm.cdf((sign * effect - shift) / error - critical) for sign in (1, -1)))
-
-
-def minimum_detectable_effect(
-    differences: Mapping[str, Sequence[float]], power: float = 0.8, *, alpha: float = 0.05, largest: float = 100.0
-) -> float:
-    """The smallest true difference of macro means, up or down, that is found with the given power.
-
-    The arguments are those of `power`.
-    """
-    from scipy.stats import norm
-
-    error, shift = _spread(differences, largest)
-    return shift + float(norm.ppf(1 - alpha / 2) + norm.ppf(power)) * error
-
-
 def gate_decision(
     estimate: float | None, interval: Interval | None, threshold: float, *, at_most: bool = False
 ) -> Decision:
@@ -303,113 +376,26 @@ def gate_decision(
     return "regression" if high < threshold else "not enough evidence"
 
 
-def _checked(values: Sequence[float | None], bounds: tuple[float, float]) -> list:
-    minimum, maximum = bounds
-    for index, value in enumerate(values):
-        if value is not None and not minimum - _TOLERANCE <= value <= maximum + _TOLERANCE:
-            raise UserError(f"score {value} (entry {index}) lies outside [{minimum:g}, {maximum:g}]")
-    return [None if value is None else min(max(float(value), minimum), maximum) for value in values]
-
-
-def _rows(episodes: Sequence[tuple[float, ...]], clusters: Sequence[Hashable]) -> Array:
-    """Sums over the episodes of each cluster."""
-    import numpy as np
-
-    groups: dict[Hashable, list[tuple[float, ...]]] = {}
-    for episode, cluster in zip(episodes, clusters, strict=True):
-        groups.setdefault(cluster, []).append(episode)
-    # fsum, so that the order of plays does not matter to the last digit either.
-    rows = [[math.fsum(column) for column in zip(*group, strict=True)] for group in groups.values()]
-    return np.array(rows)
-
-
-def _tables(
-    before: list, after: list, strata: Sequence[str], clusters: Sequence[Hashable] | None
-) -> list[tuple[Array, Array]]:
-    """By stratum the distinct rows (plays, played, score before, played, score after), and how often each occurs."""
-    import numpy as np
-
-    members: dict[str, list[int]] = {}
-    for index, stratum in enumerate(strata):
-        members.setdefault(stratum, []).append(index)
-    tables = []
-    for _, indices in sorted(members.items()):
-        pairs = [
-            (1.0, float(before[i] is not None), before[i] or 0.0, float(after[i] is not None), after[i] or 0.0)
-            for i in indices
-        ]
-        rows = _rows(pairs, indices if clusters is None else [clusters[i] for i in indices])
-        tables.append(np.unique(rows, axis=0, return_counts=True))
-    return tables
-
-
-def _order(tables: list[tuple[Array, Array]]) -> list:
-    return [(rows.tolist(), counts.tolist()) for rows, counts in tables]
-
-
-def _sums(rows: Array, draws: int, weights: Callable[[tuple[int, int]], Array]) -> Array:
-    """Sums of the weighted rows, one per draw; only so many weights are in memory at a time."""
-    import numpy as np
-
-    step = max(1, _CELLS // max(1, len(rows)))
-    starts = range(0, draws, step)
-    return np.concatenate([weights((min(step, draws - start), len(rows))) @ rows for start in starts])
-
-
-def _with(sums: Sequence[Array], index: int, extra: Array) -> list[Array]:
-    return [one + extra if number == index else one for number, one in enumerate(sums)]
-
-
-def _figure(statistic: Statistic, sums: Sequence[Array], column: int) -> Array:
-    """The statistic of the run whose columns start at `column`; `sums` has one array of draws per stratum."""
-    import numpy as np
-
-    stacked = np.stack(sums)
-    plays, played, score = stacked[..., 0], stacked[..., column], stacked[..., column + 1]
-    quality = np.divide(score, played, out=np.full_like(score, math.nan), where=played > 0)
-    return statistic(100 * played / plays, quality)
-
-
-def _limits(low: Array, high: Array, confidence: float) -> Interval:
-    import numpy as np
-
-    rank = max(1, int((1 - confidence) / 2 * (len(low) + 1) + _TOLERANCE))
-    return Interval(float(np.partition(low, rank - 1)[rank - 1]), float(np.partition(high, -rank)[-rank]))
-
-
-def _around(interval: Interval, estimate: float) -> Interval:
-    """Widens an interval by the rounding error that can leave its own estimate out."""
-    return Interval(min(interval.low, estimate), max(interval.high, estimate))
-
-
-def _spread(differences: Mapping[str, Sequence[float]], largest: float) -> tuple[float, float]:
-    """Standard deviation of a limit's draws, and how far the one more instance moves their mean."""
-    import numpy as np
-
-    if not differences or not all(len(values) for values in differences.values()):
-        raise UserError(f"no differences in {[name for name, v in differences.items() if not len(v)] or 'any stratum'}")
-    strata = len(differences)
-    smallest = min(differences, key=lambda name: len(differences[name]))
-    variance = 0.0
-    for name, values in differences.items():
-        centred = np.asarray(values, dtype=float) - np.mean(values)
-        if name == smallest:
-            centred = np.append(centred, largest)
-        variance += float(centred.var()) / (len(centred) + 1)
-    return math.sqrt(variance) / strata, largest / (len(differences[smallest]) + 1) / strata
-
-
-def episode_bounds(name):
-    return (0.0, 100.0)
-
-
-def figure_interval(values, strata, statistic, *, clusters=None, bounds=(0.0, 100.0), confidence=CONFIDENCE):
-    d = paired_difference([0.0] * len(values), values, strata, statistic, clusters=clusters)
-    return d.interval
-
-
-def weighted_mean(weights):
-    import numpy as np
-
-    row = np.array([weights[name] for name in sorted(weights)])
-    return lambda played, quality: row @ np.nan_to_num(quality)
+def _episodes(
+    runs: Sequence[Sequence[float | None]],
+    strata: Sequence[str],
+    clusters: Sequence[Hashable] | None,
+    bounds: Bounds | Mapping[str, Bounds],
+    statistic: Statistic,
+) -> tuple[list[list], Mapping[str, Bounds]]:
+    """The runs' scores and the bounds of each stratum, all of them checked."""
+    lengths = [len(one) for one in (*runs, strata, strata if clusters is None else clusters)]
+    if len(set(lengths)) > 1:
+        scores = " and ".join(str(length) for length in lengths[: len(runs)])
+        raise UserError(
+            f"{scores} scores, {lengths[-2]} strata and {lengths[-1]} clusters; each episode has one of each"
+        )
+    if not strata:
+        raise UserError(f"no episode{' to compare; the two runs share no instance' if len(runs) > 1 else ''}")
+    names = sorted(set(strata))
+    if odd := sorted(set(names).symmetric_difference(getattr(statistic, "strata", names))):
+        raise UserError(f"the weights must be those of the strata; only one of the two has {', '.join(odd)}")
+    limits = bounds if isinstance(bounds, Mapping) else dict.fromkeys(names, bounds)
+    if missing := [name for name in names if name not in limits]:
+        raise UserError(f"no bounds for {', '.join(missing)}")
+    return [checked(run, [limits[name] for name in strata]) for run in runs], limits

@@ -35,11 +35,15 @@ def test_report_prints_every_axis_and_game(logs, capsys):
 
 def test_report_writes_every_format(logs, tmp_path, capsys):
     files = {name: tmp_path / f"report.{name}" for name in ("json", "markdown", "html", "csv")}
-    command = ["report", str(logs / "before"), *(part for name, path in files.items() for part in (f"--{name}", str(path)))]
+    command = [
+        "report",
+        str(logs / "before"),
+        *(part for name, path in files.items() for part in (f"--{name}", str(path))),
+    ]
     assert main(command) == 0
     assert "| taboo | 12 |" in files["markdown"].read_text()
     assert files["html"].read_text().startswith("<!doctype html>")
-    assert files["csv"].read_text().startswith(',"-, clemscore"') or files["csv"].read_text().startswith(',-')
+    assert files["csv"].read_text().startswith(',"-, clemscore"') or files["csv"].read_text().startswith(",-")
     capsys.readouterr()
     assert main(["compare", str(files["json"]), str(logs / "after"), "--json", "-"]) == 0
     data = json.loads(capsys.readouterr().out)

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playpen_eval.game import Outcome
-from playpen_eval.report import show, table
+from playpen_eval.grid import show
+from playpen_eval.report import games_grid
 from playpen_eval.scoring import ClemScore, EpisodeScore, clemscore, episode_score, round_half_even, summarise
 
 WON, LOST, ABORTED = EpisodeScore("success", 1.0), EpisodeScore("lose", 0.0), EpisodeScore("aborted", None)
@@ -21,6 +22,10 @@ scores = st.one_of(
     st.sampled_from([ABORTED, PARTNER]),
 )
 percentages = st.one_of(st.none(), st.floats(0, 100))
+
+
+def intervals(score):
+    return [getattr(score, f"{name}_interval") for name in ("success", "aborted", "played", "quality", "clemscore")]
 
 
 # One game.
@@ -41,7 +46,8 @@ def test_a_game_that_was_only_aborted_has_no_quality_and_scores_zero():
     assert (score.played, score.quality, score.quality_interval, score.clemscore) == (0, None, None, 0)
     assert score.played_interval is not None
     assert score.played_interval.low == 0
-    assert 50 < score.played_interval.high < 60
+    assert 70 < score.played_interval.high < 71
+    assert score.clemscore_interval == pytest.approx(score.played_interval)
 
 
 def test_a_score_of_zero_is_not_no_score():
@@ -54,15 +60,15 @@ def test_partner_faults_are_counted_and_left_out_of_everything_else():
     rest = summarise([WON, LOST])
     assert (score.n, score.aborted, score.partner_aborted) == (2, 0, 3)
     assert (score.played, score.quality, score.clemscore) == (rest.played, rest.quality, rest.clemscore)
-    assert (score.played_interval, score.quality_interval) == (rest.played_interval, rest.quality_interval)
+    assert intervals(score) == intervals(rest)
 
 
 @pytest.mark.parametrize("episodes", [[], [PARTNER], [PARTNER, PARTNER]])
 def test_nothing_that_counts_gives_no_figures(episodes):
     score = summarise(episodes)
     assert (score.n, score.partner_aborted) == (0, len(episodes))
-    figures = (score.played, score.played_interval, score.quality, score.quality_interval, score.clemscore)
-    assert figures == (None,) * 5
+    figures = (score.played, score.quality, score.clemscore, *intervals(score))
+    assert figures == (None,) * 8
 
 
 def test_whose_fault_an_abort_is():
@@ -97,14 +103,17 @@ def test_the_order_of_episodes_does_not_matter(episodes, random):
 # Intervals.
 
 
-def test_wilson_interval_against_published_values():
+def test_intervals_of_shares_against_published_values():
     score = summarise([WON] * 8 + [ABORTED] * 2)
-    assert score.played_interval == pytest.approx((49.016, 94.331), abs=0.001)
+    assert score.played_interval == pytest.approx((44.390, 97.479), abs=0.001)
+    assert score.success_interval == score.played_interval
+    assert score.aborted_interval == pytest.approx((2.521, 55.610), abs=0.001)
+    assert score.clemscore_interval == score.played_interval
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(st.integers(0, 40), st.integers(0, 40))
-def test_wilson_interval_holds_the_share_and_is_symmetric(played, aborted):
+def test_the_interval_of_played_holds_the_share_and_is_symmetric(played, aborted):
     if played + aborted == 0:
         return
     one = summarise([LOST] * played + [ABORTED] * aborted).played_interval
@@ -118,30 +127,65 @@ def test_wilson_interval_holds_the_share_and_is_symmetric(played, aborted):
 
 def test_intervals_shrink_with_more_episodes():
     few, many = summarise([WON, LOST, ABORTED] * 4), summarise([WON, LOST, ABORTED] * 40)
-    for name in ("played_interval", "quality_interval"):
-        narrow, wide = getattr(many, name), getattr(few, name)
+    for narrow, wide in zip(intervals(many), intervals(few)):
         assert wide.low < narrow.low < narrow.high < wide.high
 
 
-@settings(deadline=None)
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=30))
-def test_bootstrap_interval_lies_within_the_data(values):
-    interval = summarise([EpisodeScore("lose", value) for value in values]).quality_interval
-    assert interval is not None
-    assert 100 * min(values) - 1e-9 <= interval.low <= interval.high <= 100 * max(values) + 1e-9
+@settings(deadline=None, max_examples=30)
+@given(st.lists(scores, max_size=20), st.randoms(use_true_random=False))
+def test_intervals_hold_their_figures_and_know_no_order(episodes, random):
+    score = summarise(episodes)
+    assert intervals(summarise(random.sample(episodes, len(episodes)))) == intervals(score)
+    shares = [100 * count / score.n if score.n else None for count in (score.success, score.aborted)]
+    for figure, interval in zip((*shares, score.played, score.quality, score.clemscore), intervals(score)):
+        assert (figure is None) == (interval is None)
+        if figure is not None:
+            assert 0 <= interval.low <= figure + 1e-9
+            assert figure - 1e-9 <= interval.high <= 100
 
 
-def test_bootstrap_interval_is_near_the_normal_one_and_reproducible():
-    episodes = [WON, LOST] * 100
+def test_scores_that_are_all_equal_leave_room():
+    for one in (WON, LOST, EpisodeScore("lose", 0.5)):
+        score = summarise([one] * 50)
+        assert score.quality_interval is not None
+        assert score.quality_interval.high - score.quality_interval.low > 5
+
+
+def test_the_interval_of_quality_is_near_the_normal_one_and_reproducible():
+    episodes = [EpisodeScore("lose", value) for value in (0.2, 0.8)] * 100
     interval = summarise(episodes).quality_interval
-    assert interval == pytest.approx((50 - 1.96 * 50 / math.sqrt(200), 50 + 1.96 * 50 / math.sqrt(200)), abs=1)
+    assert interval == pytest.approx((50 - 1.96 * 30 / math.sqrt(200), 50 + 1.96 * 30 / math.sqrt(200)), abs=1)
     assert summarise(episodes).quality_interval == interval
 
 
-def test_one_episode_has_no_quality_interval_and_intervals_can_be_left_out():
-    assert summarise([WON]).quality_interval is None
+def test_plays_of_one_instance_are_a_cluster():
+    once = [WON, LOST, ABORTED, EpisodeScore("lose", 0.5)] * 10
+    plays = [episode for episode in once for _ in range(4)]
+    instances = [index // 4 for index in range(160)]
+    together, apart = summarise(plays, instances), summarise(plays)
+    assert (together.n, together.clemscore) == (apart.n, apart.clemscore)
+    for wide, narrow, single in zip(intervals(together), intervals(apart), intervals(summarise(once))):
+        assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+        assert wide == pytest.approx(single, abs=1.5)
+    assert intervals(summarise(once, range(40))) == intervals(summarise(once))
+    assert intervals(summarise([*plays, PARTNER], [*instances, 7])) == intervals(together)
+
+
+def test_scores_below_zero():
+    episodes = [EpisodeScore("lose", 0.4), EpisodeScore("lose", -0.5), ABORTED] * 5
+    usual, wide = summarise(episodes), summarise(episodes, lowest=-1.99)
+    assert (usual.quality, wide.clemscore) == (pytest.approx(-5), pytest.approx(-10 / 3))
+    assert usual.quality_interval is not None
+    assert wide.quality_interval is not None
+    assert -199 < wide.quality_interval.low < usual.quality_interval.low < -5
+    assert usual.quality_interval.high == wide.quality_interval.high
+    assert usual.played_interval == wide.played_interval
+
+
+def test_one_episode_says_little_and_intervals_can_be_left_out():
+    assert summarise([WON]).quality_interval == pytest.approx((2.5, 100))
     score = summarise([WON, LOST], intervals=False)
-    assert (score.played_interval, score.quality_interval) == (None, None)
+    assert intervals(score) == [None] * 5
     assert score.quality == 50
 
 
@@ -227,7 +271,15 @@ def test_aggregate_stays_within_its_bounds(games):
 def test_a_narrow_terminal_costs_no_column_and_no_digit(monkeypatch, capsys, columns):
     monkeypatch.setenv("COLUMNS", columns)
     scores = [EpisodeScore("success", 1 / 3), EpisodeScore("aborted", None), EpisodeScore("aborted", None, True)]
-    show(table({"a_game_with_a_rather_long_name": summarise(scores)}, "model [x]"))
+    show(games_grid({"a_game_with_a_rather_long_name": summarise(scores)}, "model [x]"))
     shown = capsys.readouterr().out
-    for part in ("a_game_with_a_rather_long_name", "50.0 [", "33.3", "1/0/1 +1 by partner", "16.67", "model"):
+    for part in (
+        "a_game_with_a_rather_long_name",
+        "50.0 [",
+        "33.3",
+        "1 (50% [1, 99])",
+        "(+1 by partner)",
+        "16.67",
+        "model",
+    ):
         assert part in shown

@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from playpen_eval.errors import UserError
-from playpen_eval.scoring import EpisodeScore, Interval, clemscore, summarise
+from playpen_eval.scoring import EpisodeScore, clemscore, summarise
+from playpen_eval.skills.catalogue import find_benchmark
 from playpen_eval.statistics import (
+    Difference,
+    Interval,
     both_sides,
     gate_decision,
     holm,
@@ -24,9 +27,9 @@ from playpen_eval.statistics import (
     macro_played,
     mcnemar_exact,
     mean_interval,
-    minimum_detectable_effect,
     paired_difference,
-    power,
+    run_estimate,
+    weighted_mean,
 )
 
 N = 50
@@ -118,6 +121,13 @@ def test_scores_below_zero_with_their_bounds():
     assert found.interval.low < 50 < found.interval.high
 
 
+def test_a_level_needs_draws_enough():
+    for level in (0.0, 1.0, 0.999, math.nan):
+        with pytest.raises(UserError, match=f"no interval of level {level} with 199 draws; the highest is 0.99"):
+            compare([(0.0, 100.0, "a")], confidence=level)
+    assert compare([(0.0, 100.0, "a")] * 9, confidence=0.99).interval.low < 100
+
+
 def test_plays_of_one_instance_widen_the_interval():
     values = [0.0, 50.0, 100.0, 50.0] * 10
     plays = [value for value in values for _ in range(4)]
@@ -125,6 +135,8 @@ def test_plays_of_one_instance_widen_the_interval():
     once, apart, together = mean_interval(values), mean_interval(plays), mean_interval(plays, instances)
     assert apart.high - apart.low < 0.6 * (together.high - together.low)
     assert together == pytest.approx(once, abs=0.5)
+    assert mean_interval(values, range(40)) == once, "one play each is no cluster"
+    assert mean_interval([100.0] * 40, range(40)) == mean_interval([100.0] * 40)
 
 
 @settings(deadline=None, max_examples=20)
@@ -183,9 +195,8 @@ def test_differences(episodes, statistic, random):
 
     swapped = compare([(after, before, stratum) for before, after, stratum in episodes], statistic)
     assert (swapped.before, swapped.after, swapped.effect) == (found.after, found.before, -found.effect)
-    if found.effect:
-        assert swapped.interval == (-found.interval.high, -found.interval.low)
-        assert swapped.p == found.p
+    assert swapped.interval == (-found.interval.high, -found.interval.low)
+    assert (swapped.p, swapped.error, swapped.n) == (found.p, found.error, found.n)
 
     tenth = [(None if b is None else b / 10, None if a is None else a / 10, s) for b, a, s in episodes]
     if statistic is not macro_played:
@@ -199,6 +210,14 @@ def test_p_and_interval_agree(episodes, statistic):
     found = compare(episodes, statistic)
     assert (found.p <= 0.05) == (found.interval.low > 0 or found.interval.high < 0)
     assert 0 < found.p <= 1
+
+
+def test_runs_that_are_each_others_mirror_image_differ_by_nothing():
+    episodes = [(100 / 3, 10.0, "a"), (10.0, 100 / 3, "a"), (None, 70.1, "b"), (70.1, None, "b"), (0.3, 0.3, "b")]
+    for statistic in (macro_mean, macro_clemscore, macro_played):
+        found = compare(episodes, statistic)
+        assert (found.effect, found.p, found.interval.low) == (0, 1, -found.interval.high)
+        assert found.interval.high > 0
 
 
 def test_runs_that_agree_everywhere_differ_by_nothing_as_far_as_one_can_tell():
@@ -219,10 +238,161 @@ def test_plays_of_one_instance_are_drawn_together():
 
 
 def test_what_cannot_be_compared_is_refused():
-    with pytest.raises(UserError, match="1 scores before, 2 after and 2 strata"):
+    with pytest.raises(UserError, match="1 and 2 scores, 2 strata and 2 clusters"):
         paired_difference([1.0], [1.0, 2.0], "aa")
+    with pytest.raises(UserError, match="2 scores, 2 strata and 1 clusters"):
+        run_estimate([1.0, 2.0], "aa", clusters=[1])
     with pytest.raises(UserError, match="share no instance"):
         paired_difference([], [], "")
+    with pytest.raises(UserError, match=r"no episode$"):
+        run_estimate([], "")
+    with pytest.raises(UserError, match="no bounds for b, c"):
+        run_estimate([1.0, 2.0, 3.0], "abc", bounds={"a": (0, 100)})
+    with pytest.raises(UserError, match=r"-1.0 \(entry 1\) lies outside \[0, 100\]"):
+        run_estimate([-1.0, -1.0], "ab", bounds={"a": (-100, 100), "b": (0, 100)})
+
+
+# Bounds by stratum.
+
+
+def test_a_stratum_with_scores_below_zero_leaves_the_others_theirs():
+    episodes = [(None, 80.0, "a")] * 5 + [(None, -40.0, "e")] * 5
+    bounds = {"a": (0, 100), "e": (-200, 100)}
+    mixed, wide, narrow = (compare(episodes, bounds=one) for one in (bounds, (-200, 100), (-40, 100)))
+    assert wide.interval.low < mixed.interval.low < narrow.interval.low
+    with pytest.raises(UserError, match="lies outside"):
+        compare(episodes, bounds={"a": (-200, 100), "e": (0, 100)})
+    few = run_estimate([80.0] * 5 + [-40.0] * 50, ["a"] * 5 + ["e"] * 50, bounds=bounds, draws=199)
+    most = run_estimate([80.0] * 5 + [-40.0] * 50, ["a"] * 5 + ["e"] * 50, bounds=(-200, 100), draws=199)
+    assert few.interval.low > most.interval.low
+    assert few.interval.high == most.interval.high
+
+
+def test_percent_played_has_an_interval_where_scores_below_zero_are_possible():
+    found = compare([(50.0, 50.0, "e")] * 20, macro_played, bounds=(-200, 100))
+    assert found.interval.low < -3
+    assert found.interval.high > 3
+    assert run_estimate([50.0] * 20, ["e"] * 20, macro_played, bounds=(-200, 100), draws=199).interval.low < 97
+
+
+# One run over strata.
+
+
+@settings(deadline=None, max_examples=30)
+@given(pairs, st.sampled_from([macro_mean, macro_clemscore, macro_played]), st.randoms(use_true_random=False))
+def test_the_estimate_of_one_run(episodes, statistic, random):
+    def estimate(episodes):
+        return run_estimate([e[0] for e in episodes], [e[2] for e in episodes], statistic, draws=199)
+
+    found = estimate(episodes)
+    both = compare(episodes, statistic)
+    assert (found.value, found.n) == (pytest.approx(both.before, abs=1e-9), both.n)
+    assert -1e-9 <= found.interval.low <= found.value <= found.interval.high <= 100 + 1e-9
+    assert estimate(random.sample(episodes, len(episodes))) == found
+
+
+def test_the_estimate_over_one_game_is_about_the_interval_of_a_mean():
+    values = [0.0, 20.0, 50.0, 100.0] * 30
+    assert run_estimate(values, ["a"] * 120).interval == pytest.approx(mean_interval(values), abs=0.5)
+    plays = [value for value in values for _ in range(3)]
+    clusters = [index // 3 for index in range(360)]
+    together = run_estimate(plays, ["a"] * 360, clusters=clusters)
+    assert together.n == 120
+    assert together.interval == pytest.approx(run_estimate(values, ["a"] * 120).interval)
+
+
+RUNS = {  # games as (share played, share of those won)
+    "all won": [(1, 1)] * 5,
+    "all aborted": [(0, 0)] * 5,
+    "mixed": [(1, 1), (0, 0), (0.5, 0.5), (0.9, 0.1), (0.2, 0.6)],
+    "rare": [(0.05, 0.5), (1, 0.98), (1, 0.02), (0.98, 1), (0.1, 0.9)],
+}
+
+
+@pytest.mark.parametrize("games", RUNS.values(), ids=RUNS)
+@pytest.mark.parametrize("statistic", [macro_mean, macro_clemscore])
+def test_coverage_of_the_estimate_of_one_run(games, statistic):
+    rng, repeats, held = np.random.default_rng(5), 100, 0
+    shares = np.array(games, dtype=float)
+    quality = np.where(shares[:, 0] > 0, 100 * shares[:, 1], np.nan)
+    truth = statistic(100 * shares[:, 0], quality)
+    strata = [str(index) for index in range(len(games)) for _ in range(N)]
+    for _ in range(repeats):
+        drawn = [(rng.random(N) < played, rng.random(N) < won) for played, won in games]
+        scores = [100.0 * w if p else None for game in drawn for p, w in zip(*game)]
+        low, high = run_estimate(scores, strata, statistic, draws=999).interval
+        held += low - 1e-9 <= truth <= high + 1e-9
+    assert held / repeats >= 0.93
+
+
+# Weighted sums over tasks.
+
+
+def test_weighted_mean_by_hand():
+    scores, strata = [100.0, 0.0, 50.0, None, 100.0], "baabb"
+    found = run_estimate(scores, strata, weighted_mean({"b": 2.0, "a": 0.5}, offset=-10), draws=199)
+    assert found.value == pytest.approx(0.5 * 25 + 2 * 200 / 3 - 10)
+    halves = run_estimate(scores, strata, weighted_mean({"a": 0.5, "b": 0.5}), draws=199)
+    mean = run_estimate(scores, strata, draws=199)
+    assert (halves.value, *halves.interval) == pytest.approx((mean.value, *mean.interval))
+    for weights in ({"a": 1.0}, {"a": 1.0, "b": 1.0, "c": 1.0}, {"a": 1.0, "c": 1.0}):
+        with pytest.raises(UserError, match=r"only one of the two has (b|c|b, c)$"):
+            run_estimate(scores, strata, weighted_mean(weights))
+    for odd in (-0.5, math.nan, math.inf):
+        with pytest.raises(UserError, match=f"not negative, unlike b: {odd}"):
+            weighted_mean({"a": 1.0, "b": odd})
+
+
+def test_retained_skills_are_a_weighted_mean():
+    """Two benchmarks: x with tasks of 30 and 10 items by size and chance 0.5; y with two tasks counting the same."""
+    rng = np.random.default_rng(0)
+    sizes, chance = {"x1": 30, "x2": 10, "y1": 20, "y2": 5}, {"x": 0.5, "y": 0.1}
+    strata = [task for task, size in sizes.items() for _ in range(size)]
+    before, after = (list(100.0 * (rng.random(len(strata)) < share)) for share in (0.6, 0.8))
+    share = {"x1": 0.75, "x2": 0.25, "y1": 0.5, "y2": 0.5}
+    weights = {task: share[task] / (1 - chance[task[0]]) / 2 for task in sizes}
+    offset = -100 * sum(c / (1 - c) for c in chance.values()) / 2
+
+    def axis(run):
+        means = {task: np.mean([v for v, t in zip(run, strata) if t == task]) / 100 for task in sizes}
+        x = 0.75 * means["x1"] + 0.25 * means["x2"]
+        y = (means["y1"] + means["y2"]) / 2
+        return (100 * (x - 0.5) / 0.5 + 100 * (y - 0.1) / 0.9) / 2
+
+    found = paired_difference(before, after, strata, weighted_mean(weights, offset))
+    assert near(found[:3], (axis(before), axis(after), axis(after) - axis(before)))
+    without = paired_difference(before, after, strata, weighted_mean(weights))
+    assert near(without.interval, found.interval)
+    assert paired_difference(after, before, strata, weighted_mean(weights, offset)).interval == (
+        -found.interval.high,
+        -found.interval.low,
+    )
+
+
+def test_the_same_items_in_other_words_are_clusters():
+    """A repeated benchmark as one stratum: five versions that are answered alike tell no more than one."""
+    benchmark = find_benchmark("lm_pragmatics")
+    assert benchmark.repeated
+    assert benchmark.weight == "size", "the mean over all rows of the stratum"
+    names = {leaf.config for leaf in benchmark.leaves}
+    assert len(names) * 5 == len(benchmark.leaves), "what the tasks do not differ in, and five versions"
+    rng = np.random.default_rng(1)
+    items = [(leaf.config, index) for leaf in benchmark.leaves for index in range(12)]
+    answers = {item: 100.0 * (rng.random(2) < (0.5, 0.7)) for item in dict.fromkeys(items)}
+    alike = [[float(answers[item][run]) for item in items] for run in (0, 1)]
+    statistic = weighted_mean({"lm_pragmatics": 1 / 0.7}, offset=-30 / 0.7)
+    repeated = paired_difference(alike[0], alike[1], ["lm_pragmatics"] * len(items), statistic, clusters=items)
+    once = [[float(pair[run]) for pair in answers.values()] for run in (0, 1)]
+    single = paired_difference(once[0], once[1], ["lm_pragmatics"] * len(answers), statistic)
+    assert (repeated.n, repeated.interval) == (len(names) * 12, pytest.approx(single.interval))
+
+    apart = [list(100.0 * (rng.random(len(items)) < share)) for share in (0.5, 0.7)]
+    clustered = paired_difference(apart[0], apart[1], ["lm_pragmatics"] * len(items), statistic, clusters=items)
+    independent = paired_difference(apart[0], apart[1], ["lm_pragmatics"] * len(items), statistic)
+    assert clustered.effect == pytest.approx(independent.effect)
+    assert clustered.error == pytest.approx(independent.error, rel=0.25), (
+        "clusters cost nothing where they tell nothing"
+    )
 
 
 def draw_pairs(rng, games):
@@ -301,40 +471,52 @@ def test_holm_keeps_the_order_and_lies_between_p_and_bonferroni(p_values):
 # Power.
 
 
+@pytest.mark.parametrize("statistic", [macro_mean, macro_clemscore])
 @pytest.mark.parametrize(
     "games", [[(0.5, 0.3, N)], [(0.5, 0.4, N), (0.3, 0.15, 30), (0.6, 0.6, N)]], ids=["one", "three"]
 )
-def test_power_is_that_of_simulation(games):
+def test_power_is_that_of_simulation(games, statistic):
     rng, repeats = np.random.default_rng(3), 300
     truth = float(100 * np.mean([after - before for before, after, _ in games]))
-    found, said = 0, []
+    samples = []
     for _ in range(repeats):
-        episodes = draw_pairs(rng, games)
-        found += compare(episodes).p <= 0.05
-        differences = {}
-        for before, after, stratum in episodes:
-            differences.setdefault(stratum, []).append(after - before)
-        said.append(power(truth, differences))
-    assert np.mean(said) == pytest.approx(found / repeats, abs=0.08)
+        before, after, strata = zip(*draw_pairs(rng, games))
+        if statistic is macro_clemscore:  # what was won is played, and half of it is worth half
+            before, after = (
+                [None if not s else 50.0 if i % 2 else 100.0 for i, s in enumerate(r)] for r in (before, after)
+            )
+        samples.append(paired_difference(before, after, strata, statistic, draws=199))
+    if statistic is macro_clemscore:
+        truth *= 0.75
+    found = np.mean([sample.p <= 0.05 for sample in samples])
+    assert np.mean([sample.power(truth) for sample in samples]) == pytest.approx(found, abs=0.08)
 
 
 def test_power_and_the_smallest_effect_agree():
-    differences = {"a": [0.0, 100.0, -100.0, 0.0] * 10, "b": [0.0, 50.0] * 30}
-    effect = minimum_detectable_effect(differences)
-    assert power(effect, differences) == pytest.approx(0.8, abs=1e-4)
-    assert power(-effect, differences) == power(effect, differences)
-    assert power(0, differences) < 0.05
-    assert minimum_detectable_effect(differences, 0.9) > effect > minimum_detectable_effect(differences, alpha=0.1)
-    more = {name: values * 4 for name, values in differences.items()}
-    assert minimum_detectable_effect(more) == pytest.approx(effect / 2, rel=0.12)
-    tenth = {name: [value / 10 for value in values] for name, values in differences.items()}
-    assert minimum_detectable_effect(tenth, largest=10) == pytest.approx(effect / 10)
+    episodes = [(50.0, 50.0 + d, "a") for d in (0.0, 50.0, -50.0, 0.0)] * 10 + [(0.0, d, "b") for d in (0.0, 50.0)] * 30
+    found = compare(episodes)
+    effect = found.detectable()
+    assert found.power(effect) == pytest.approx(0.8, abs=1e-4)
+    assert found.power(-effect) == found.power(effect)
+    assert found.power(0) < 0.05
+    assert found.detectable(0.9) > effect > compare(episodes, confidence=0.9).detectable()
+    assert compare(episodes * 16).detectable() == pytest.approx(compare(episodes * 4).detectable() / 2, rel=0.15)
+    tenth = [(before / 10, after / 10, stratum) for before, after, stratum in episodes]
+    assert compare(tenth, bounds=(0, 10)).detectable() == pytest.approx(effect / 10)
+    mirror = compare([(after, before, stratum) for before, after, stratum in episodes])
+    assert mirror.detectable() == effect
 
 
-def test_differences_that_are_all_equal_do_not_promise_to_see_everything():
-    assert minimum_detectable_effect({"a": [0.0] * 20}) > 5
-    with pytest.raises(UserError, match="no differences"):
-        power(1, {"a": []})
+def test_runs_that_are_all_equal_do_not_promise_to_see_everything():
+    assert compare([(0.0, 0.0, "a")] * 20).detectable() > 5
+
+
+def test_what_cannot_be_said_of_power():
+    certain = Difference(0, 0, 0, Interval(-2, 2), 1, 5, error=0)
+    assert (certain.power(-3), certain.power(2), certain.detectable()) == (1, 0, 2)
+    for power in (0, 1, 80, math.nan):
+        with pytest.raises(UserError, match=f"a power of {power} is none"):
+            certain.detectable(power)
 
 
 # Gates.

@@ -181,6 +181,7 @@ class EqBench(StaticGame):
 
     name = "static_eqbench"
     upstream_name = "eqbench"
+    lowest_score = closeness(dict.fromkeys("abcd", 0), dict.fromkeys("abcd", 10))
     experiments = ("eq_bench",)
 
     def items(self) -> Iterable[tuple[str, data.Item]]:

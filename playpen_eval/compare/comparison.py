@@ -15,17 +15,17 @@ from playpen_eval.report.summary import (
     Summary,
     axis_members,
     points,
+    score_bounds,
     select,
     summarise_run,
 )
 from playpen_eval.runs import EpisodeRecord, Run, read_run
-from playpen_eval.scoring import CONFIDENCE
 from playpen_eval.skills.catalogue import benchmarks, find_benchmark
 from playpen_eval.statistics import (
+    CONFIDENCE,
     Difference,
     McNemar,
     Statistic,
-    episode_bounds,
     holm,
     macro_clemscore,
     macro_mean,
@@ -156,7 +156,7 @@ class Comparison:
             [label for label, part in games.items() for _ in part],
             statistic,
             clusters=[pair.before.instance for pair in pairs],
-            bounds={label: episode_bounds(part[0].before.game) for label, part in games.items()},
+            bounds={label: _bounds(part) for label, part in games.items()},
             confidence=confidence,
         )
 
@@ -206,24 +206,26 @@ def _moved(pair: EpisodePair) -> tuple[float, int]:
 
 def _skill_difference(pairs: Sequence[ItemPair], confidence: float) -> Difference:
     """Change of the mean over benchmarks, each corrected for guessing; see `statistics.weighted_mean`."""
-    strata, clusters, sizes = [], [], Counter(pair.before.task for pair in pairs)
-    tasks: dict[str, list[str]] = {}
+    tasks: dict[str, Counter[str]] = {}
     for pair in pairs:
-        benchmark, record = find_benchmark(pair.before.benchmark), pair.before
-        # Tasks that hold the same items in other words are one stratum, in which an item is a cluster.
-        strata.append(record.benchmark if benchmark.repeated else record.task)
-        clusters.append(record.item.rpartition("/")[2] if benchmark.repeated else record.item)
-        if record.task not in tasks.setdefault(record.benchmark, []):
-            tasks[record.benchmark].append(record.task)
+        tasks.setdefault(pair.before.benchmark, Counter())[pair.before.task] += 1
     weights: dict[str, float] = {}
-    for name, found in tasks.items():
+    configs: dict[str, str | None] = {}
+    for name, sizes in tasks.items():
         benchmark = find_benchmark(name)
         slope = 1 / (1 - benchmark.chance) / len(tasks)
         if benchmark.repeated:
             weights[name] = slope
+            configs |= {leaf.name: leaf.config for leaf in benchmark.leaves}
             continue
-        shares = {task: sizes[task] if benchmark.weight == "size" else 1 for task in found}
+        shares = {task: n if benchmark.weight == "size" else 1 for task, n in sizes.items()}
         weights |= {task: slope * share / sum(shares.values()) for task, share in shares.items()}
+    strata, clusters = [], []
+    for record, _ in pairs:
+        # Tasks that hold the same items in other words are one stratum, in which an item is a cluster.
+        repeated = record.task in configs
+        strata.append(record.benchmark if repeated else record.task)
+        clusters.append((configs[record.task], record.item.rpartition("/")[2]) if repeated else record.item)
     return paired_difference(
         [100 * pair.before.value for pair in pairs],
         [100 * pair.after.value for pair in pairs],
@@ -235,8 +237,17 @@ def _skill_difference(pairs: Sequence[ItemPair], confidence: float) -> Differenc
     )
 
 
+def _bounds(pairs: Sequence[EpisodePair]) -> tuple[float, float]:
+    return score_bounds(pairs[0].before.game, [episode for pair in pairs for episode in pair])
+
+
 def _item_bounds(pairs: Sequence[ItemPair], strata: Sequence[str]) -> dict[str, tuple[float, float]]:
-    return {stratum: episode_bounds(pair.before.benchmark) for pair, stratum in zip(pairs, strata)}
+    """Stratum -> lowest and highest value; an answer may lie below what its benchmark knows as the lowest."""
+    bounds: dict[str, tuple[float, float]] = {}
+    for pair, stratum in zip(pairs, strata):
+        known = bounds[stratum][0] if stratum in bounds else 100 * find_benchmark(pair.before.benchmark).lowest
+        bounds[stratum] = min(known, 100 * pair.before.value, 100 * pair.after.value), 100.0
+    return bounds
 
 
 def compare(

@@ -110,18 +110,20 @@ def _defined(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def game_scores(log: EvalLog) -> GameScore:
-    """The figures of one log, with intervals.
+def game_scores(log: EvalLog, *, lowest: float = 0.0) -> GameScore:
+    """The figures of one log, with intervals; epochs of one instance are a cluster.
 
     Args:
         log: Log of a playpen task, with its samples.
+        lowest: The lowest score possible (`Game.lowest_score`).
 
     Raises:
         ValueError: The log was read without samples.
     """
     if log.samples is None:
         raise ValueError(f"the log of {log.eval.task} was read without its samples")
-    return summarise([_from_value(sample.scores["episode"]) for sample in log.samples if sample.scores])
+    scored = [(_from_value(sample.scores["episode"]), sample.id) for sample in log.samples if sample.scores]
+    return summarise([score for score, _ in scored], [instance for _, instance in scored], lowest=lowest)
 
 
 @scorer(metrics=[game_metrics()])

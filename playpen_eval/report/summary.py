@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from playpen_eval.errors import UserError
-from playpen_eval.registry import AXES, axis_games
+from playpen_eval.registry import AXES, axis_games, scan
 from playpen_eval.runs import EpisodeRecord, ItemRecord, Run
 from playpen_eval.scoring import GameScore, clemscore, standard_error, summarise
 from playpen_eval.skills.aggregate import Skills, TaskResult, skills
 from playpen_eval.skills.catalogue import benchmark_of_task, benchmarks
-from playpen_eval.statistics import Interval, Statistic, episode_bounds, figure_interval, macro_clemscore, macro_mean
+from playpen_eval.statistics import Interval, Statistic, macro_clemscore, macro_mean, run_estimate
 
 OVERALL = "overall"
 """All games of a run except reference benchmarks; of Playpen's fourteen where those were played."""
@@ -203,7 +203,7 @@ def _game(setup: Setup, episodes: Sequence[EpisodeRecord]) -> GameSummary:
     turns = [episode.turns for episode in episodes if episode.turns is not None]
     return GameSummary(
         setup,
-        summarise(entries, [episode.instance for episode in episodes]),
+        summarise(entries, [episode.instance for episode in episodes], lowest=_lowest_score(setup.game)),
         math.fsum(turns) / len(turns) if turns else None,
         {name: summarise(part, intervals=False) for name, part in experiments.items()},
     )
@@ -223,13 +223,13 @@ def _axis(
     def interval(statistic: Statistic) -> Interval | None:
         if not counted:
             return None
-        return figure_interval(
+        return run_estimate(
             [points(episode) for episode in counted],
             [episode.game for episode in counted],
             statistic,
             clusters=[episode.instance for episode in counted],
-            bounds={game: episode_bounds(game) for game in labels},
-        )
+            bounds={game: score_bounds(game, groups[label]) for game, label in labels.items()},
+        ).interval
 
     return AxisSummary(
         tuple(labels),
@@ -239,6 +239,17 @@ def _axis(
         total.played,
         total.quality,
     )
+
+
+def _lowest_score(game: str) -> float:
+    known = scan().games.get(game)  # a run may hold games that are not here
+    return known.lowest_score if known else 0.0
+
+
+def score_bounds(game: str, episodes: Iterable[EpisodeRecord]) -> tuple[float, float]:
+    """The lowest and the highest score that an episode of a game can have, on the scale of the tables."""
+    seen = [episode.score for episode in episodes if episode.score is not None]
+    return 100 * min(_lowest_score(game), 0.0, *seen), 100.0
 
 
 def points(episode: EpisodeRecord) -> float | None:

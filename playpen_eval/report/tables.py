@@ -13,6 +13,7 @@ from playpen_eval.runs import RunMeta
 from playpen_eval.scoring import GameScore, clemscore
 from playpen_eval.skills.aggregate import Skills
 from playpen_eval.skills.aggregate import grid as skills_grid
+from playpen_eval.statistics import Interval
 
 INTERVALS = (
     "[a, b]: 95% interval; of shares the exact one (Clopper-Pearson), of scores the Bayesian bootstrap over instances "
@@ -55,8 +56,8 @@ def games_grid(games: Mapping[str, GameScore], title: str = "") -> Grid:
     return grid
 
 
-def _count(k: int, n: int, interval: Any) -> str:
-    return str(k) if interval is None or not n else f"{k} = {number(100 * k / n, interval, 0)}%"
+def _count(k: int, n: int, interval: Interval | None) -> str:
+    return str(k) if interval is None else f"{k} ({100 * k / n:.0f}% [{interval.low:.0f}, {interval.high:.0f}])"
 
 
 def report_grids(summary: Summary) -> list[Grid]:

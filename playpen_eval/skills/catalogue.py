@@ -54,6 +54,7 @@ class Benchmark:
         paper: True for the thirteen of the Playpen paper.
         mini: True for the smoke suite.
         scale: A perfect result in the metric.
+        lowest: The lowest value of an item, where a perfect one is 1.
         weight: How tasks add up, `size` or `equal`.
         shots: Examples in the prompt.
         items: Number of items; None if not known.
@@ -71,6 +72,7 @@ class Benchmark:
     paper: bool = False
     mini: bool = False
     scale: float = 1.0
+    lowest: float = 0.0
     weight: str = "size"
     shots: int = 0
     items: int | None = None

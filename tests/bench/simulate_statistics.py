@@ -1,6 +1,6 @@
 """Simulates the statistics of playpen_eval.statistics: coverage, false alarms, power, beside the usual methods.
 
-    python tests/bench/simulate_statistics.py                  # about twenty minutes on one core
+    python tests/bench/simulate_statistics.py                  # about forty minutes on one core
     python tests/bench/simulate_statistics.py --repeats 200    # a quick look
 
 Coverage below 93% is marked with *. Populations are made up, and their true values known; every repeat draws the
@@ -17,18 +17,17 @@ from typing import NamedTuple
 import numpy as np
 from scipy import stats
 
-from playpen_eval.scoring import Interval
+from playpen_eval.resampling import Figure, Statistic, Table, change_of, figure_of, tables, totals
 from playpen_eval.statistics import (
-    Statistic,
-    _figure,
-    _tables,
+    Interval,
     both_sides,
     gate_decision,
     macro_clemscore,
     macro_mean,
+    macro_played,
     mean_interval,
     paired_difference,
-    power,
+    run_estimate,
 )
 
 BAR = 93.0
@@ -226,6 +225,22 @@ CLEM_CASES: Mapping[str, Games] = {
 }
 
 
+RUN_CASES: Mapping[str, Games] = {
+    "1 x 50, 2%": [(even(0.02), 50)],
+    "1 x 50, 98%": [(even(0.98), 50)],
+    "1 x 12, half played": [(even(0.5, played=(0.5, 0.5)), 12)],
+    "7 x 50, all 100": [(even(1), 50)] * 7,
+    "7 x 50, all aborted": [(even(0, played=(0, 0)), 50)] * 7,
+    "7 x 50, 97% of 97%": [(even(0.97, played=(0.97, 0.97)), 50)] * 7,
+    "7 x 50, 3% played": [(even(0.5, played=(0.03, 0.03)), 50)] * 7,
+    "3 x 50: 100, 0, half": [(even(1), 50), (even(0, played=(0, 0)), 50), (even(0.5, played=(0.5, 0.5)), 50)],
+    "7 as recorded": list(zip(PAPER[:7], RECORDED)),
+    "7 x 50": [(population, 50) for population in PAPER[:7]],
+    "14 as recorded": list(zip(PAPER, RECORDED)),
+    "14 x 50": [(population, 50) for population in PAPER],
+}
+
+
 def sample(games: Games, rng: Rng) -> tuple[list, list, list[str]]:
     """Scores of both runs, and the game of each."""
     before, after, strata = [], [], []
@@ -237,28 +252,30 @@ def sample(games: Games, rng: Rng) -> tuple[list, list, list[str]]:
     return before, after, strata
 
 
-def true_effect(games: Games, statistic: Statistic) -> float:
-    """The difference that samples of any size scatter around."""
+def true_figures(games: Games, statistic: Statistic) -> tuple[float, float]:
+    """The figures of both runs that samples of any size scatter around."""
     played, quality = (
-        np.array([[getattr(population, name)[run] for population, _ in games] for run in (0, 1)]) * 100
+        np.array([[getattr(population, name)[run] for population, _ in games] for run in (0, 1)]) * 100.0
         for name in ("played", "quality")
     )
-    return float(statistic(played[1], quality[1]) - statistic(played[0], quality[0]))
+    quality[played == 0] = np.nan
+    return float(statistic(played[0], quality[0])), float(statistic(played[1], quality[1]))
 
 
-def usual(before: list, after: list, strata: list[str], statistic: Statistic, rng: Rng) -> tuple[Interval, Interval]:
+def true_effect(games: Games, statistic: Statistic) -> float:
+    """The true difference."""
+    before, after = true_figures(games, statistic)
+    return after - before
+
+
+def usual(found: Mapping[str, Table], figure: Figure, rng: Rng) -> tuple[Interval, Interval]:
     """The stratified bootstrap over instances: percentile and BCa intervals."""
-    tables = _tables(before, after, strata, None)
-
-    def figure(sums: list) -> np.ndarray:
-        return _figure(statistic, sums, 3) - _figure(statistic, sums, 1)
-
-    draws = np.sort(figure([rng.multinomial(c.sum(), c / c.sum(), size=DRAWS) @ rows for rows, c in tables]))
-    totals = [counts @ rows for rows, counts in tables]
-    estimate = float(figure([total[None] for total in totals])[0])
+    draws = np.sort(figure([rng.multinomial(c.sum(), c / c.sum(), size=DRAWS) @ rows for rows, c in found.values()]))
+    sums = totals(found)
+    estimate = float(figure(sums)[0])
     pulls = []  # how much each instance moves the figure (jackknife)
-    for index, (rows, counts) in enumerate(tables):
-        without = [np.repeat(total[None], len(rows), axis=0) for total in totals]
+    for index, (rows, counts) in enumerate(found.values()):
+        without = [np.repeat(total, len(rows), axis=0) for total in sums]
         without[index] = without[index] - rows
         pulls.append(np.repeat((estimate - figure(without)) * (counts.sum() - 1) / counts.sum(), counts))
     pull = np.concatenate(pulls)
@@ -271,6 +288,21 @@ def usual(before: list, after: list, strata: list[str], statistic: Statistic, rn
     return Interval(*np.quantile(draws, [0.025, 0.975])), Interval(*np.quantile(draws, levels))
 
 
+def estimates(cases: Mapping[str, Games], statistic: Statistic, title: str, repeats: int) -> None:
+    """Coverage for a figure of one run."""
+    head(f"{title}: coverage (low/high missed), width", ["run_estimate", "percentile", "BCa"])
+    for name, games in cases.items():
+        rng, truth = np.random.default_rng(7), true_figures(games, statistic)[0]
+        tallies = [Tally() for _ in range(3)]
+        for _ in range(repeats):
+            before, _, strata = sample(games, rng)
+            ours = run_estimate(before, strata, statistic, draws=DRAWS).interval
+            found = tables([before], strata, None)
+            for tally, interval in zip(tallies, (ours, *usual(found, figure_of(statistic, 0), rng))):
+                tally.add(interval, truth)
+        row(name, [tally.show(repeats) for tally in tallies])
+
+
 def differences(cases: Mapping[str, Games], statistic: Statistic, title: str, repeats: int) -> None:
     """Coverage for a difference of two runs."""
     head(f"{title}: coverage (low/high missed), width", ["paired_difference", "percentile", "BCa"])
@@ -278,9 +310,10 @@ def differences(cases: Mapping[str, Games], statistic: Statistic, title: str, re
         rng, truth = np.random.default_rng(4), true_effect(games, statistic)
         tallies = [Tally() for _ in range(3)]
         for _ in range(repeats):
-            data = sample(games, rng)
-            ours = paired_difference(*data, statistic, draws=DRAWS).interval
-            for tally, interval in zip(tallies, (ours, *usual(*data, statistic, rng))):
+            before, after, strata = sample(games, rng)
+            ours = paired_difference(before, after, strata, statistic, draws=DRAWS).interval
+            found = tables([before, after], strata, None)
+            for tally, interval in zip(tallies, (ours, *usual(found, change_of(statistic), rng))):
                 tally.add(interval, truth)
         row(name, [tally.show(repeats) for tally in tallies])
 
@@ -303,19 +336,23 @@ def gates(repeats: int) -> None:
 
 
 def powers(repeats: int) -> None:
-    """The power formula beside simulation."""
-    head("power for the true effect, %", ["true effect", "simulated", "formula (mean)"])
-    for name, games in MEAN_CASES.items():
-        rng, truth = np.random.default_rng(6), true_effect(games, macro_mean)
-        found, said = 0, 0.0
-        for _ in range(repeats):
-            before, after, strata = sample(games, rng)
-            found += paired_difference(before, after, strata, draws=DRAWS).p <= 0.05
-            apart: dict[str, list[float]] = {}
-            for one, other, stratum in zip(before, after, strata):
-                apart.setdefault(stratum, []).append((other or 0.0) - (one or 0.0))
-            said += power(truth, apart)
-        row(name, [f"{truth:6.2f}", f"{100 * found / repeats:5.1f}", f"{100 * said / repeats:5.1f}"])
+    """The power that a comparison says it has for the true effect, beside simulation."""
+    columns = ["true effect", "found, %", "power said, %", "95% of samples say", "80% is at"]
+    head("power for the true effect", columns)
+    for statistic, cases in ((macro_mean, MEAN_CASES), (macro_clemscore, CLEM_CASES), (macro_played, CLEM_CASES)):
+        for name, games in cases.items():
+            rng, truth = np.random.default_rng(6), true_effect(games, statistic)
+            samples = [paired_difference(*sample(games, rng), statistic, draws=DRAWS) for _ in range(repeats)]
+            said = 100 * np.array([one.power(truth) for one in samples])
+            low, high = np.quantile(said, [0.025, 0.975])
+            cells = [
+                f"{truth:6.2f}",
+                f"{np.mean([100 * (one.p <= 0.05) for one in samples]):5.1f}",
+                f"{said.mean():5.1f}",
+                f"{low:5.1f} to {high:5.1f}",
+                f"{np.mean([one.detectable() for one in samples]):5.2f}",
+            ]
+            row(f"{statistic.__name__[6:]}, {name}", cells)
 
 
 def main() -> None:
@@ -328,6 +365,8 @@ def main() -> None:
         shares(n)
         bounded(n, repeats)
     clustered(repeats)
+    estimates(RUN_CASES, macro_mean, "macro mean of one run", repeats)
+    estimates(RUN_CASES, macro_clemscore, "clemscore of one run", repeats)
     differences(MEAN_CASES, macro_mean, "difference of macro means", repeats)
     differences(CLEM_CASES, macro_clemscore, "difference of clemscores", repeats)
     gates(repeats)

@@ -114,6 +114,11 @@ def test_eqbench_scores_how_near_the_numbers_are(numbers, score):
     assert ours == pytest.approx(score)
 
 
+def test_the_lowest_score_of_eqbench_is_that_of_the_farthest_numbers():
+    farthest = answers.closeness(dict.fromkeys("abcd", 10), dict.fromkeys("abcd", 0))
+    assert load_game("static_eqbench").lowest_score == farthest == pytest.approx(-1.9908)
+
+
 @given(st.text("ab_5: \n٣é-", max_size=30))
 def test_intensities_are_what_the_pattern_finds(text):
     assert answers.read_intensities(text) == {word: int(n) for word, n in re.findall(r"(\w+):\s+(\d+)", text)}
