@@ -14,8 +14,9 @@ from typing import Any
 from playpen_eval.report.summary import AxisSummary, GameSummary, Summary, by_setup
 from playpen_eval.runs import EpisodeRecord, ItemRecord, Problem, RunMeta
 from playpen_eval.runs.read_results import OUTCOMES, SCHEMA
-from playpen_eval.scoring import CONFIDENCE, GameScore
+from playpen_eval.scoring import GameScore
 from playpen_eval.skills.catalogue import benchmark_of_task
+from playpen_eval.statistics import CONFIDENCE
 
 METHODS = {
     "confidence": CONFIDENCE,
