@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import re
-import statistics
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -17,7 +16,8 @@ from playpen_eval.clembench import game_folder, translate
 from playpen_eval.episode import Episode
 from playpen_eval.game import Game, Outcome
 from playpen_eval.recordings import RecordedEpisode, Recording
-from playpen_eval.scoring import clemscore, episode_score, round_half_even, summarise
+from playpen_eval.report.clembench_csv import CLEMSCORE, results_row
+from playpen_eval.scoring import episode_score
 
 TOLERANCE = 1e-9
 
@@ -218,37 +218,24 @@ def _aggregate(
     result: Replay,
 ) -> dict[str, Any]:
     """Compares the columns of results.csv that our outcomes determine."""
-    rows: dict[str, tuple[float | None, float | None]] = {}
-    columns: dict[str, float | None] = {}
-    for name, played in outcomes.items():
-        if name not in games or not played:
-            continue
-        score = summarise([episode_score(outcome) for outcome in played], intervals=False)
-        rows[name] = (score.played, score.quality)
-        qualities = [100 * outcome.score for outcome in played if outcome.score is not None]
-        columns[f"{name}, % Played"] = score.played
-        columns[f"{name}, Quality Score"] = score.quality
-        columns[f"{name}, Quality Score (std)"] = statistics.stdev(qualities) if len(qualities) > 1 else None
+    there = {name: played for name, played in outcomes.items() if name in games and played}
+    columns = results_row({name: [episode_score(outcome) for outcome in played] for name, played in there.items()})
     complete = all(name in games for name in outcomes)
-    total = clemscore(rows) if complete else None
-    if total:
-        columns["all, Average % Played"] = total.played
-        columns["all, Average Quality Score"] = total.quality
-        columns["-, clemscore"] = total.clemscore
-    ours = total.clemscore if total else None
+    if not complete:
+        columns = {column: value for column, value in columns.items() if column.partition(",")[0] in there}
+    ours = columns.get(CLEMSCORE)
     if published is None:
         return {"clemscore": ours, "published": None, "equal": None, "columns": 0}
     equal = True
     for column, value in columns.items():
-        rounded = None if value is None else round_half_even(value)
         if column.endswith("(std)") and column not in published:
             continue  # later versions write these columns on request only
         theirs = _number(published[column]) if column in published else "missing"
-        if rounded != theirs:
+        if value != theirs:
             equal = False
             difference = {"game": column.partition(",")[0], "episode": run, "score": f"results.csv: {column}"}
-            result.differences.append(difference | {"ours": rounded, "recorded": theirs, "explained": None})
-    number = _number(published.get("-, clemscore", ""))
+            result.differences.append(difference | {"ours": value, "recorded": theirs, "explained": None})
+    number = _number(published.get(CLEMSCORE, ""))
     return {"clemscore": ours, "published": number, "equal": equal if complete else None, "columns": len(columns)}
 
 

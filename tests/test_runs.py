@@ -12,6 +12,8 @@ from typing import Any
 
 import inspect_ai
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from playpen_eval import load_game
 from playpen_eval.cli import main
@@ -358,13 +360,28 @@ class Slow:
         return part
 
 
+_JSON = st.recursive(
+    st.none() | st.integers() | st.text(alphabet='a"\\\n ]}[{,:é', max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abcd]"), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(_JSON, max_size=4), st.sampled_from([None, 0, 1, 2]))
+def test_members_that_are_not_wanted_are_skipped(rows, indent):
+    text: Any = Slow(json.dumps({"before": rows, "rows": rows}, indent=indent, ensure_ascii=False))
+    left = [{k: v for k, v in row.items() if k in "ac"} if isinstance(row, dict) else row for row in rows]
+    assert list(JsonStream(text).members("rows", wanted="ac")) == [("before", rows), *(("rows", row) for row in left)]
+
+
 def test_json_in_pieces():
     data = {"a": 12345, "rows": [{"x": math.inf}, [], '\\"é', 678, -1.5], "z": None, "none": []}
     stream: Any = Slow(" " + json.dumps(data, indent=1))
     assert list(JsonStream(stream).members("rows", "none")) == [
         ("a", 12345), *(("rows", row) for row in data["rows"]), ("z", None)
     ]  # fmt: skip
-    for text in ('{"a": 1', '{"a"; 1}', "[1, 2", "[1 2]", "", '[1, {"b": ', "nothing"):
+    for text in ('{"a": 1', '{"a"; 1}', "[1, 2", "[1 2]", "", "{1: 2}", '[1, {"b": ', "nothing"):
         broken: Any = Slow(text)
         with pytest.raises(ValueError):  # noqa: PT011
             list(JsonStream(broken).array() if text.startswith("[") else JsonStream(broken).members())

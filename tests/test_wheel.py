@@ -75,6 +75,13 @@ def test_data_for_training_are_made(installed: Path, tmp_path: Path) -> None:
     assert (tmp_path / "taboo.jsonl").read_text().count("\n") == 4
 
 
+def test_published_results_are_there(installed: Path, tmp_path: Path) -> None:
+    code = "from playpen_eval.report.against import load_results; print(len(load_results('playpen-paper')))"
+    done = run(installed, "-c", code, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 20
+
+
 def test_inspect_finds_the_entry_point(installed: Path, tmp_path: Path) -> None:
     command = ["eval", "playpen/wordle", "--model", "playpen-scripted/best", "--limit", "2", "--log-dir", "logs"]
     done = run(installed, "-m", "inspect_ai", *command, "--display", "plain", cwd=tmp_path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import json
 
 from playpen_eval.cli.report import add_choices, add_outputs, check_outputs, read_runs, write_outputs
 
@@ -56,9 +56,9 @@ def run(args: argparse.Namespace) -> int:
         found = compare_several(runs, allow=allow)
         grids = several_grids(found)
 
-    def data() -> Any:
+    def data() -> str:
         whole = to_dict(found) if isinstance(found, Comparison) else several_to_dict(found)
-        return whole | ({"gate": result.to_dict()} if result else {})
+        return json.dumps(whole | ({"gate": result.to_dict()} if result else {}), allow_nan=False) + "\n"
 
     def page() -> str:
         from playpen_eval.report.html import comparison_html

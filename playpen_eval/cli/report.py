@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     from playpen_eval.report import report_grids, summarise_run
     from playpen_eval.report.against import against_grid, load_results
     from playpen_eval.report.clembench_csv import results_csv
-    from playpen_eval.report.stored import to_results
+    from playpen_eval.report.stored import results_text, to_results
 
     check_outputs(args)
     if args.gate and len(args.runs) > 1:
@@ -78,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
         return report_html(summaries, args.transcripts)
 
-    write_outputs(args, grids, lambda: to_results(summaries), page, result)
+    write_outputs(args, grids, lambda: results_text(to_results(summaries)), page, result)
     if args.csv:
         write_text(args.csv, results_csv(summaries))
     return result.exit_code if result else 0
@@ -119,7 +118,7 @@ def read_runs(paths: Sequence[str], splits: Sequence[str], games: Sequence[str])
 
 
 def write_outputs(
-    args: argparse.Namespace, grids: Sequence[Grid], data: Callable[[], Any], page: Callable[[], str], gate: Any
+    args: argparse.Namespace, grids: Sequence[Grid], data: Callable[[], str], page: Callable[[], str], gate: Any
 ) -> None:
     """Writes what was asked for, and prints the tables unless JSON goes to standard output.
 
@@ -133,7 +132,7 @@ def write_outputs(
     from playpen_eval.grid import show
 
     if args.json:
-        write_text(args.json, json.dumps(data(), allow_nan=False) + "\n")
+        write_text(args.json, data())
     if args.markdown:
         parts = [gate.markdown()] if gate else []
         write_text(args.markdown, "\n".join([*parts, *(grid.markdown() for grid in grids)]))

@@ -54,7 +54,8 @@ __all__ = [
 _LOOKED_FOR = (
     "logs of Inspect (.eval or .json), output of lm-eval (results_*.json with samples_*.jsonl), "
     "clembench results (interactions.json and scores.json, or a .tar.gz of them), "
-    "a folder of `playpen-eval run` (run.json with episodes.jsonl)"
+    "a folder of `playpen-eval run` (run.json with episodes.jsonl), "
+    "what `playpen-eval report --json` wrote of one run"
 )
 
 
@@ -63,7 +64,7 @@ def read_run(path: str | Path) -> Run:
 
     Args:
         path: A log of Inspect or a folder of them, output of lm-evaluation-harness with samples, a clembench results
-            folder or a .tar.gz of one, or a folder of `playpen-eval run`.
+            folder or a .tar.gz of one, a folder of `playpen-eval run`, or a stored report of one run.
 
     Raises:
         UserError: The path is none of these or several at once, nothing in it can be read, or it holds several models.
@@ -77,6 +78,7 @@ def read_run(path: str | Path) -> Run:
 def _read_file(path: Path) -> Run:
     from playpen_eval.runs.read_inspect import is_log, read_inspect
     from playpen_eval.runs.read_lm_eval import is_results, read_lm_eval
+    from playpen_eval.runs.read_results import is_stored, read_stored
 
     if path.name.endswith((".tar.gz", ".tgz", ".tar")):
         from playpen_eval.runs.read_clembench import read_clembench
@@ -84,6 +86,8 @@ def _read_file(path: Path) -> Run:
         return read_clembench(path)
     if is_log(path):
         return read_inspect(path, [path])
+    if is_stored(path):
+        return read_stored(path)
     if is_results(path):
         return read_lm_eval(path, [path])
     raise UserError(f"{path} is no run; looked for {_LOOKED_FOR}")

@@ -49,6 +49,7 @@ EPISODE, SKILL = "episode", "skill_value"
 """Our scorers; a log is ours if it has one of them."""
 
 _JOURNAL = re.compile(r"_journal/summaries/(\d+)\.json")
+_SUMMARY = ("id", "epoch", "metadata", "scores", "error", "limit", "turn_count")
 _SETTINGS = ("temperature", "top_p", "max_tokens", "seed", "do_sample")
 
 
@@ -167,7 +168,8 @@ def _read_header(path: Path) -> dict[str, Any]:
 def _samples(path: Path) -> Iterator[dict[str, Any]]:
     if path.suffix != ".eval":
         with path.open("rb") as file:
-            yield from (value for name, value in _stream(file).members("samples") if name == "samples")
+            members = _stream(file).members("samples", wanted=_SUMMARY)
+            yield from (value for name, value in members if name == "samples")
         return
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()

@@ -58,8 +58,10 @@ def read_transcript(locator: Locator) -> list[Said]:
         locator: From its record.
 
     Raises:
-        UserError: The file has changed or is gone.
+        UserError: The file has changed or is gone, or is a stored report.
     """
+    if locator.format == "results":
+        raise UserError(f"a stored report has no transcripts: {locator.path}")
     readers = {"inspect": _inspect, "lm-eval": _lm_eval, "clembench": _clembench, "playpen-eval": _own}
     try:
         return readers[locator.format](locator)

@@ -1,11 +1,14 @@
-"""How long `read_run` takes for many episodes, and how much memory.
+"""How long it takes to read and to summarise many episodes, and how much memory.
 
     python tests/bench/bench_runs.py [--episodes 100000] [--json-log] [--keep DIR]
 
-Plays a few episodes in each harness, copies their samples under new ids into one big log, and reads it in a process of
-its own. In the .eval file the samples themselves are empty, since they are not opened: their summaries are. Of lm-eval
-the episodes are taboo with 6 turns. `--json-log` adds Inspect's .json format, which holds about 70 kB an episode.
-Bars: 60 s and 1 GiB for 100,000 episodes.
+Plays a few episodes in each harness, copies their samples under new ids into one big log, and summarises it in a
+process of its own, from `read_run` to `summarise_run`. In the .eval file the samples themselves are empty, since they
+are not opened: their summaries are. Of lm-eval the episodes are taboo with 6 turns. `--json-log` adds Inspect's .json
+format, which holds about 70 kB an episode. The stored report is that of the .eval file.
+
+Bars for 100,000 episodes: 60 s and 1 GiB; a stored report is written in 10 s, read in 10 s and 500 MiB, and has 15 MiB.
+Times are those of the CPU, user and system, since the machine may be busy.
 """
 
 from __future__ import annotations
@@ -21,18 +24,29 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 SECONDS, MEBIBYTES = 60, 1024
+STORED = 15, 10, 500
+"""Bars of a stored report: MiB on disk, seconds, MiB of memory."""
 CHILD = """
 import json, sys, time
-start = time.perf_counter()
+start = time.process_time()
+from playpen_eval.report import summarise_run
 from playpen_eval.runs import read_run
 run = read_run(sys.argv[1])
-seconds = time.perf_counter() - start
+read = time.process_time() - start
+if sys.argv[2] == "store":
+    from playpen_eval.report.stored import results_text, to_results
+    summary = summarise_run(run)
+    start = time.process_time()
+    open(sys.argv[3], "w").write(results_text(to_results([summary])))
+elif sys.argv[2] == "summarise":
+    summarise_run(run)
+seconds = time.process_time() - start
 # Not ru_maxrss, which a process inherits from the one that started it.
 [peak] = [int(line.split()[1]) / 1024 for line in open("/proc/self/status") if line.startswith("VmHWM")]
-print(json.dumps([len(run.episodes), len(run.problems), seconds, peak]))
+print(json.dumps([len(run.episodes), len(run.problems), read, seconds, peak]))
 """
 
 
@@ -75,7 +89,7 @@ def big_json(folder: Path, n: int) -> Path:
     pairs = list(zip(range(n), itertools.cycle(rows)))
     grow(log, [f"{row['id']}-{i}" for i, row in pairs])
     with path.open("w") as file:
-        file.write(json.dumps(log, indent=2).rstrip("}\n") + ',\n"samples": [')
+        file.write(json.dumps(log, indent=2).removesuffix("\n}") + ',\n"samples": [')
         for i, row in pairs:
             file.write((", " if i else "") + json.dumps(row | {"id": f"{row['id']}-{i}"}, indent=2))
         file.write("]}\n")
@@ -131,15 +145,54 @@ def big_lm_eval(folder: Path, n: int) -> Path:
     return folder / "lm-eval"
 
 
-def measure(path: Path) -> tuple[int, int, float, float]:
-    """Episodes, problems, seconds and MiB at the peak, of a process that only reads."""
-    done = subprocess.run([sys.executable, "-c", CHILD, str(path)], capture_output=True, text=True, check=True)
-    episodes, problems, seconds, peak = json.loads(done.stdout)
-    return episodes, problems, seconds, peak
+class Measured(NamedTuple):
+    """What a process took that did nothing else."""
+
+    episodes: int
+    problems: int
+    read_seconds: float
+    seconds: float
+    peak: float
+
+
+def measure(path: Path, what: str, *more: str) -> Measured:
+    """Reads a run in a process of its own, and does something with it: `read`, `summarise` or `store`."""
+    command = [sys.executable, "-c", CHILD, str(path), what, *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return Measured(*json.loads(done.stdout))
+
+
+def mebibytes(path: Path) -> float:
+    """Size of a file, or of all files in a folder."""
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return sum(file.stat().st_size for file in files) / 2**20
+
+
+def line(name: str, path: Path, found: Measured) -> None:
+    """Prints what summarising took."""
+    missed = " MISSED" if found.seconds > SECONDS or found.peak > MEBIBYTES else ""
+    print(
+        f"{name}: {found.episodes} episodes, {found.problems} problems, {mebibytes(path):.0f} MiB on disk, read in "
+        f"{found.read_seconds:.1f} s, summarised in {found.seconds:.1f} s in all (bar {SECONDS}), "
+        f"peak {found.peak:.0f} MiB (bar {MEBIBYTES}){missed}",
+        flush=True,
+    )
+
+
+def stored(log: Path, path: Path) -> None:
+    """Stores the run of a log, reads it again, and summarises it."""
+    written, again = measure(log, "store", str(path)), measure(path, "read")
+    size, seconds, peak = STORED
+    missed = max(written.seconds, again.seconds) > seconds or again.peak > peak or mebibytes(path) > size
+    print(
+        f"stored report: written in {written.seconds:.1f} s, read in {again.seconds:.1f} s (bars {seconds}), peak when "
+        f"read {again.peak:.0f} MiB (bar {peak}), {mebibytes(path):.1f} MiB on disk (bar {size})" + " MISSED" * missed
+    )
+    line("stored report", path, measure(path, "summarise"))
 
 
 def main() -> None:
-    """Makes the logs, reads them, prints a table."""
+    """Makes the logs, summarises them, prints a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=100_000)
     parser.add_argument("--json-log", action="store_true")
@@ -151,14 +204,8 @@ def main() -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for make in makers:
             path = make(folder, args.episodes)
-            files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-            size = sum(file.stat().st_size for file in files) / 2**20
-            episodes, problems, seconds, peak = measure(path)
-            missed = " MISSED" if seconds > SECONDS or peak > MEBIBYTES else ""
-            print(
-                f"{make.__name__}: {episodes} episodes, {problems} problems, {size:.0f} MiB on disk, "
-                f"{seconds:.1f} s (bar {SECONDS}), peak {peak:.0f} MiB (bar {MEBIBYTES}){missed}"
-            )
+            line(make.__name__, path, measure(path, "summarise"))
+        stored(folder / "big.eval", folder / "stored.json")
 
 
 if __name__ == "__main__":
