@@ -167,7 +167,7 @@ def test_a_partners_fault_is_no_fault_of_the_learner(tmp_path):
     arguments = {"limit_per_experiment": 1, "partner": "scripted:breaker"}
     run = read_run(play(tmp_path, "playpen/taboo", task_args=arguments))
     assert {(e.kind, e.learner_fault, e.partner_fault) for e in run.episodes} == {("aborted", False, True)}
-    assert {(e.partner, e.roles, e.turns) for e in run.episodes} == {("scripted:breaker", ("guesser",), None)}
+    assert {(e.partner, e.roles, e.turns) for e in run.episodes} == {("scripted:breaker", ("guesser",), 1)}
     assert run.meta.partner == "scripted:breaker"
     assert summarise([episode.score_entry for episode in run.episodes], intervals=False).n == 0
 

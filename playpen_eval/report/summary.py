@@ -180,7 +180,14 @@ def select(run: Run, *, splits: Sequence[str] = (), games: Sequence[str] = ()) -
 
 
 def summarise_run(run: Run) -> Summary:
-    """All figures of a run."""
+    """All figures of a run.
+
+    Raises:
+        UserError: There is nothing in it.
+    """
+    if not run.episodes and not run.items:
+        why = "; ".join(map(str, run.problems))
+        raise UserError(f"{run.meta.path} holds no episode and no item" + (f" ({why})" if why else ""))
     groups = by_setup(run.episodes)
     setups = {label: Setup.of(episodes[0]) for label, episodes in groups.items()}
     games = {label: _game(setups[label], episodes) for label, episodes in groups.items()}

@@ -78,13 +78,15 @@ class JsonStream:
     def _skip(self) -> None:
         """Skips the value that begins here."""
         opening, start = self._peek(), self._line_break()
-        if start < 0 or opening not in _CLOSING or self._buffer[self._at + 1 : self._at + 2] != "\n":
+        line = self._buffer[start : self._at] if start >= 0 else ""
+        indent = line[: len(line) - len(line.lstrip())]
+        # A line break alone is no indentation: then every depth looks alike.
+        if len(indent) < 2 or opening not in _CLOSING or self._buffer[self._at + 1 : self._at + 2] != "\n":
             self._value()
             return
         # No string holds a line break. So where the value is spread over lines, it ends with the first line that is
         # indented as the line where it began, and begins with the closing bracket.
-        line = self._buffer[start : self._at]
-        closing = line[: len(line) - len(line.lstrip())] + _CLOSING[opening]
+        closing = indent + _CLOSING[opening]
         while (end := self._buffer.find(closing, self._at)) < 0:
             if self._ended:
                 raise ValueError("the text ends too early")

@@ -86,6 +86,11 @@ def test_one_split_of_several_can_be_chosen():
         select(mixed, games=["wordle"])
 
 
+def test_a_run_with_nothing_in_it_has_no_figures():
+    with pytest.raises(UserError, match=r"holds no episode and no item \(duplicate: a\)"):
+        summarise_run(run(problems=(Problem(DUPLICATE, 1, ("a",)),)))
+
+
 def test_skills():
     found = summarise_run(run(items("winogrande", "playpen_winogrande", "0111")))
     assert found.skills is not None
