@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,9 +26,17 @@ def cache_dir(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@functools.cache  # the harness asks a dozen programs about the machine, pip among them: two seconds
+def _environment() -> dict[str, Any]:
+    from lm_eval.loggers.utils import add_env_info
+
+    found: dict[str, Any] = {}
+    add_env_info(found)
+    return found
+
+
 @pytest.fixture(autouse=True)
 def _surroundings(games_dir, cache_dir, monkeypatch):
     monkeypatch.setenv(ENV, str(games_dir))
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache_dir))
-    # It describes the machine by a dozen programs, pip among them: two seconds.
-    monkeypatch.setattr("lm_eval.evaluator.add_env_info", lambda results: None)
+    monkeypatch.setattr("lm_eval.evaluator.add_env_info", lambda results: results.update(_environment()))
