@@ -11,7 +11,7 @@ demo: $(INSTALLED)
 	$(BIN)/python -m playpen_eval.demo
 
 test: $(INSTALLED) lint
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -n logical --maxprocesses 8 --dist worksteal
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Each worker of pytest-xdist has one core; read by torch when it is loaded, here and in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def shared() -> Path:

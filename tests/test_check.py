@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from playpen_eval import Episode, load_game
@@ -185,7 +186,8 @@ def planted(tmp_path_factory) -> Path:
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", GAMES)
 def test_every_game_keeps_every_promise(name, check):
-    check(GAMES[name], Budget(replies=20_000))
+    # 20,000 replies of every game take minutes: `playpen-eval check GAME --replies 20000` is for who changes a game.
+    check(GAMES[name], Budget(replies=20_000, seconds=3))
 
 
 @pytest.mark.parametrize("name", PLANTED)
@@ -200,6 +202,14 @@ def test_each_defect_fails_its_check_alone(name, planted, monkeypatch):
 def test_every_check_has_a_defect_that_it_finds():
     found = {check for fails in PLANTED.values() for check in fails.split()}
     assert found | {"instances_come_from_the_generator", "observing_changes_nothing"} == {c.__name__ for c in CHECKS}
+
+
+def test_the_time_for_hostile_replies_is_limited(monkeypatch):
+    any_reply, seeds = CHECKS[-1], []
+    seed = hypothesis.seed
+    monkeypatch.setattr("hypothesis.seed", lambda number: seeds.append(number) or seed(number))
+    any_reply(GAMES["guesswhat"], Budget(replies=10**9, instances=1, seconds=0))
+    assert seeds == [0]
 
 
 def test_an_engine_that_gives_its_own_lists_away_is_found(monkeypatch):

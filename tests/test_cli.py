@@ -198,7 +198,7 @@ def test_keys_of_a_terminal_leave_the_game(key, status):
         while not shown.endswith(b"> "):
             shown += os.read(here, 1000)
         # Again, if need be: a signal in the moment before the process waits for input is noticed at the next one.
-        for _ in range(20):
+        for _ in range(5):
             os.write(here, key)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 child.wait(5)

@@ -174,7 +174,7 @@ def test_a_run_goes_on_after_a_kill(kill, status, tmp_path, server):
     def hang(request: dict[str, Any]) -> str:
         if len(server.requests) > 13:
             reached.set()
-            release.wait(20)
+            release.wait(60)
         return play(request)
 
     server.respond = hang
@@ -186,9 +186,9 @@ def test_a_run_goes_on_after_a_kill(kill, status, tmp_path, server):
         stderr=subprocess.PIPE,
         text=True,
     )
-    assert reached.wait(20)
+    assert reached.wait(60)
     child.send_signal(kill)
-    _, errors = child.communicate(timeout=20)
+    _, errors = child.communicate(timeout=60)
     release.set()
     assert child.returncode == status
     assert "Traceback" not in errors

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,11 +24,13 @@ class Budget:
 
     Attributes:
         replies: Hostile replies per game.
+        seconds: CPU time after which no further round of random replies begins; the first is always played.
         instances: Instances per game in the checks that replay episodes many times.
         seed: Of the hostile replies.
     """
 
     replies: int = 2000
+    seconds: float = math.inf
     instances: int = 6
     seed: int = 0
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from playpen_eval.check.common import Budget, ensure, play_scripted, reply_lists, samples, splits
+from playpen_eval.check.common import Budget, ensure, reply_lists, samples, splits
 from playpen_eval.episode import Episode
 from playpen_eval.game import Game, Instance, content
 from playpen_eval.instances import digest, generate, make_split, shipped_file, split_of
@@ -64,25 +64,31 @@ def splits_share_no_content(game: Game, budget: Budget) -> None:
 def secrets_stay_secret(game: Game, budget: Budget) -> None:
     """No role is told the value of a field that it must not see, unless a player said it first."""
     for instance in samples(game, 5 * budget.instances):
-        for replies in itertools.chain(reply_lists(game, instance), [play_scripted(game, instance).replies]):
+        secrets = {role: _secrets(game, instance, role) for role in game.roles}
+        for replies in reply_lists(game, instance):
             episode = Episode(game, instance)
             for reply in [*replies, None]:
                 if episode.outcome is not None:
                     break
-                _look(game, instance, episode)
+                _look(episode, secrets)
                 if reply is not None:
                     episode.act(reply)
 
 
-def _look(game: Game, instance: Instance, episode: Episode) -> None:
+def _secrets(game: Game, instance: Instance, role: str) -> set[str]:
+    """What the instance holds and the role must not be told, as far as it is long enough to be recognized."""
+    view = game.view(instance, role)
+    hidden = {name: value for name, value in content(instance).items() if name not in view}
+    return {text for text in set(_texts(hidden)) - set(_texts(view)) if len(text) >= 3}
+
+
+def _look(episode: Episode, secrets: dict[str, set[str]]) -> None:
     seen = episode.observe()
     shown = seen.messages[-1]["content"]
-    said = " ".join(turn.reply for turn in episode.turns)
-    known = set(_texts(game.view(instance, seen.role)))
-    for secret in _texts({name: value for name, value in content(instance).items() if name not in seen.view}):
-        if secret in known or len(secret) < 3 or _contains(said, secret):
-            continue
-        ensure(not _contains(shown, secret), f"{seen.role} of {instance['id']} is told the secret {secret!r}", shown)
+    told = sorted(secret for secret in secrets[seen.role] if _contains(shown, secret))
+    said = " ".join(turn.reply for turn in episode.turns) if told else ""
+    for secret in told:
+        ensure(_contains(said, secret), f"{seen.role} of {episode.instance['id']} is told the secret {secret!r}", shown)
 
 
 def _contains(text: str, secret: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from playpen_eval.check.common import Budget, ensure, play_scripted, samples, splits, state
@@ -98,8 +99,8 @@ def any_reply_ends_or_continues(game: Game, budget: Budget) -> None:
         nonlocal given
         given += sum(_play_hostile(game, instance, script) for instance in instances)
 
-    round_ = 0
-    while given < budget.replies:
+    round_, start = 0, time.process_time()
+    while given < budget.replies and (round_ == 0 or time.process_time() - start < budget.seconds):
         before = given
         run = hypothesis.given(st.lists(moves, min_size=1, max_size=40))(play)
         run = hypothesis.settings(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import lm_eval
@@ -125,8 +127,13 @@ class PartnerLM(FakeLM):
 register_model("playpen-test-partner")(PartnerLM)
 
 
+@functools.cache  # the folder is named by its content
+def _manager(tasks_dir: Path, metadata: str) -> TaskManager:
+    return TaskManager(include_path=str(tasks_dir), include_defaults=False, metadata=json.loads(metadata))
+
+
 def evaluate(lm: LM, *tasks: str, metadata: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
-    manager = TaskManager(include_path=str(write_tasks_dir()), include_defaults=False, metadata=metadata or {})
+    manager = _manager(write_tasks_dir(), json.dumps(metadata or {}))
     results = simple_evaluate(lm, tasks=list(tasks), task_manager=manager, bootstrap_iters=0, **more)
     return results
 

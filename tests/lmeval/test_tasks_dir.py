@@ -17,6 +17,13 @@ from playpen_eval.errors import UserError
 from playpen_eval.lmeval.tasks_dir import write_tasks_dir
 from playpen_eval.registry import ENV, load_game, load_games
 
+
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path, monkeypatch):
+    """Tests here look at files of the cache, and spoil some."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
 # Tasks
 
 
