@@ -150,19 +150,14 @@ def _progress(what: str) -> Iterator[Callable[[int], None]]:
 
 
 def _print_counts(counted: dict[str, Any], title: str) -> None:
-    from rich.markup import escape
-    from rich.table import Table
+    from playpen_eval.grid import Grid, show
 
-    from playpen_eval.report import show
-
-    table = Table(box=None, pad_edge=False, title=escape(title), title_justify="left")
     columns = ("records", "episodes", "instances", "learned turns", "success", "lose", "aborted")
-    for heading in ("game", *columns):
-        table.add_column(heading, justify="right" if heading in columns else "left", no_wrap=True)
+    table = Grid(["game", *(f">{column}" for column in columns)], title=title)
     for name, game in counted["games"].items():
         kinds = [str(game["kinds"].get(kind, 0)) for kind in ("success", "lose", "aborted")]
         counts = [str(game[key]) for key in ("records", "episodes", "instances", "learned_turns")]
-        table.add_row(escape(name), *counts, *kinds)
+        table.rows.append([name, *counts, *kinds])
     show(table)
 
 

@@ -74,7 +74,7 @@ def compare_several(
     read = [run if isinstance(run, Run) else read_run(run) for run in runs]
     steps = _steps(read)
     if steps is not None:
-        order = sorted(range(len(read)), key=lambda index: steps[index])
+        order = sorted(range(len(read)), key=steps.__getitem__)
         read, steps = [read[index] for index in order], tuple(steps[index] for index in order)
     pairs = itertools.combinations(range(len(read)), 2)
     comparisons = {(i, j): compare(read[i], read[j], allow=allow, splits=splits, games=games) for i, j in pairs}

@@ -76,7 +76,8 @@ def test_other_conditions_of_a_game_are_refused(changed: dict[str, Any], why: st
 )
 def test_other_conditions_of_a_run_are_refused_unless_allowed(what: str, changed: dict[str, Any], why: str):
     before = run(episodes("taboo", "w"), generation={"temperature": 0.0})
-    after = run(episodes("taboo", "w"), **{"generation": {"temperature": 0.0}} | changed)
+    conditions: dict[str, Any] = {"generation": {"temperature": 0.0}} | changed
+    after = run(episodes("taboo", "w"), **conditions)
     assert why in refused(before, after)
     assert f"--allow {what}" in refused(before, after)
     assert any(why in caution for caution in pair_runs(before, after, [what]).cautions)
