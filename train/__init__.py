@@ -1,0 +1,1 @@
+"""Training between evaluations: rows, chat templates, rollouts and data sets. Nothing in the core imports it."""
