@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 
-from .words import COLOURS, THINGS
+from .words import KINDS
 
 LENGTH = 4
+_ANIMALS = KINDS["animal"]
 
 TASKS: Mapping[str, Callable[[Sequence[str]], list[str]]] = {
     "copy": list,
-    "reverse": lambda words: list(reversed(words)),
+    "first": lambda words: [words[0]],
     "last": lambda words: [words[-1]],
-    "next": lambda words: [words[words.index(words[-1]) + 1]],
+    "animal": lambda words: [word for word in words if word in _ANIMALS],
 }
 """Experiment -> the answer to a list."""
 
 
-def draw(task: str, rng: Random) -> list[str]:
-    """A list of different words for a task; for `next` followed by one of them, which is not the last."""
-    words = rng.sample(COLOURS + THINGS, LENGTH)
-    return [*words, rng.choice(words[:-1])] if task == "next" else words
+def draw(rng: Random) -> list[str]:
+    """Words of different kinds, one of them an animal."""
+    others = rng.sample([kind for kind in KINDS if kind != "animal"], LENGTH - 1)
+    words = [rng.choice(KINDS[kind]) for kind in ["animal", *others]]
+    rng.shuffle(words)
+    return words

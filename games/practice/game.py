@@ -8,62 +8,53 @@ from random import Random
 from playpen_eval.game import Abort, Ask, Game, Instance, Outcome, ScriptedPlayer, View, read_texts
 
 from . import drills, scripted
-from .words import COLOURS, THINGS, Item, draw_items, draw_lookalikes, read, show
+from .words import COLOURS, THINGS, draw_items, draw_lookalikes, read, show
 
 PROMPTS = read_texts(__file__)
-ITEMS, QUESTIONS, TRIES = 4, 3, 2
-_COLOUR, _THING = 0, 1
+ITEMS, QUESTIONS, TRIES, NEWS = 4, 3, 2, 4
 
 
-class _Interview(Game):
-    """A partner asks about items; a referee asks in between what the partner has asked about.
+class Slots(Game):
+    """Tell a partner what is asked for, and keep track of what the partner has asked."""
 
-    Attributes:
-        asked: Which part of an item a question names, and by which the answerer looks it up; the answer is the other.
-        words: What an answer may be.
-    """
-
+    name = "practice_slots"
+    suite = "practice"
     roles = ("asker", "answerer")
+    sizes = {"train": 200, "validation": 100, "test": 400}
     visible = {"asker": ("ask",), "answerer": ("items",)}
-    asked: int
 
     def play(self, instance: Instance) -> Generator[Ask, str, Outcome]:
         """A round is a question, its answer, and a yes or no to the referee."""
-        answers = {item[self.asked]: self.ordered(item) for item in instance["items"]}
-        left, right = list(instance["ask"]), 0
-        to_asker = PROMPTS[f"{self.name}_asker"].format(ask=", ".join(left))
-        to_answerer = PROMPTS[f"{self.name}_answerer"].format(items=show(map(self.ordered, instance["items"]))) + "\n\n"
+        items, left, right = dict(instance["items"]), list(instance["ask"]), 0
+        to_asker = PROMPTS["slots_asker"].format(ask=", ".join(left))
+        to_answerer = PROMPTS["slots_answerer"].format(items=show(instance["items"])) + "\n\n"
         for checked in instance["checks"]:
             [question] = read("asker", (yield Ask("asker", to_asker)), scripted.QUESTION)
             if question not in left:
                 raise Abort("asker", f"{question!r} is not to be asked, or was asked before")
             left.remove(question)
             reply = yield Ask("answerer", f"{to_answerer}{scripted.QUESTION} {question}")
-            answer = read("answerer", reply, scripted.ANSWER, 2)
-            right += answer == answers[question]
+            [answer] = read("answerer", reply, scripted.ANSWER)
+            right += answer == items[question]
             reply = yield Ask("answerer", f"{scripted.CHECK} {checked}")
             [known] = read("answerer", reply, scripted.ANSWER)
             right += known == ("no" if checked in left or checked not in instance["ask"] else "yes")
-            to_asker, to_answerer = f"{scripted.ANSWER} {' '.join(answer)}", ""
-        total = 2 * len(instance["checks"])
-        end = Outcome.success if right == total else Outcome.lose
-        return end(right / total, f"{right} of {total} answers are right", metrics={"accuracy": right / total})
-
-    def ordered(self, item: Item) -> Item:
-        """An item as its players read and write it: first what is asked about."""
-        return [item[self.asked], item[1 - self.asked]]
+            to_asker, to_answerer = f"{scripted.ANSWER} {answer}", ""
+        return _share(right, 2 * len(instance["checks"]))
 
     def max_turns(self, instance: Instance) -> int:
         """A question, an answer and a check for every round."""
         return 3 * len(instance["checks"])
 
     def generate(self, experiment: str, rng: Random) -> Instance:
-        """Items, what to ask about, and a check in each round: of something asked or not asked, equally often."""
+        """Items, what to ask for, and a check in each round: of something asked or not asked, equally often."""
         items = draw_items(ITEMS, rng)
-        known = [item[self.asked] for item in items]
-        ask = rng.sample(known, QUESTIONS)
-        checks = [rng.choice(ask[:n] if rng.random() < 0.5 else [k for k in known if k not in ask[:n]])
-                  for n in range(1, QUESTIONS + 1)]
+        kinds = [kind for kind, _ in items]
+        ask = rng.sample(kinds, QUESTIONS)
+        checks = []
+        for done in range(1, QUESTIONS + 1):
+            asked = rng.random() < 0.5
+            checks.append(rng.choice(ask[:done] if asked else [kind for kind in kinds if kind not in ask[:done]]))
         return {"items": items, "ask": ask, "checks": checks}
 
     def key(self, instance: Instance) -> list[list[str]]:
@@ -74,35 +65,59 @@ class _Interview(Game):
         """An asker who follows the list, and an answerer who remembers what was asked."""
         if style == "breaker":
             return scripted.breaker
-        return scripted.asker(view["ask"]) if role == "asker" else scripted.answerer([*map(self.ordered, view["items"])])
+        return scripted.asker(view["ask"]) if role == "asker" else scripted.answerer(view["items"])
 
     def solution(self, instance: Instance, *, last: bool = False) -> list[str]:
         """The right answers; every episode has the same length."""
-        answers = {item[self.asked]: " ".join(self.ordered(item)) for item in instance["items"]}
-        replies = []
-        for n, (question, checked) in enumerate(zip(instance["ask"], instance["checks"], strict=True), 1):
-            known = "yes" if checked in instance["ask"][:n] else "no"
-            replies += [f"QUESTION: {question}", f"ANSWER: {answers[question]}", f"ANSWER: {known}"]
+        items, replies = dict(instance["items"]), []
+        for done, (question, checked) in enumerate(zip(instance["ask"], instance["checks"], strict=True), 1):
+            known = "yes" if checked in instance["ask"][:done] else "no"
+            replies += [f"QUESTION: {question}", f"ANSWER: {items[question]}", f"ANSWER: {known}"]
         return replies
 
 
-class Colours(_Interview):
-    """Tell a partner the colours of things, and keep track of what the partner has asked about."""
+class News(Game):
+    """Answer questions about what one is told bit by bit."""
 
-    name = "practice_colours"
-    suite = "practice"
-    sizes = {"train": 200, "validation": 100, "test": 400}
-    asked = _THING
-
-
-class Things(_Interview):
-    """Tell a partner which things have the colours asked for, and keep track of what the partner has asked about."""
-
-    name = "practice_things"
+    name = "practice_news"
     suite = "practice"
     held_out = True
+    roles = ("listener",)
     sizes = {"validation": 100, "test": 400}
-    asked = _COLOUR
+    visible = {"listener": ("items",)}
+
+    def play(self, instance: Instance) -> Generator[Ask, str, Outcome]:
+        """A round tells an item more, two in the first round, and asks for one of those told."""
+        items, questions, right = instance["items"], instance["questions"], 0
+        text = PROMPTS["news_listener"].format(items=show(items[:2]))
+        for told, question in enumerate(questions, 2):
+            [answer] = read(
+                "listener", (yield Ask("listener", f"{text}\n\n{scripted.QUESTION} {question}")), scripted.ANSWER
+            )
+            right += answer == dict(items)[question]
+            text = PROMPTS["news_more"].format(items=show(items[told : told + 1]))
+        return _share(right, len(questions))
+
+    def max_turns(self, instance: Instance) -> int:
+        """One for each question."""
+        return len(instance["questions"])
+
+    def generate(self, experiment: str, rng: Random) -> Instance:
+        """Items in the order in which they are told, and what to ask for."""
+        items = draw_items(NEWS + 1, rng)
+        return {"items": items, "questions": [rng.choice(items[:told])[0] for told in range(2, NEWS + 2)]}
+
+    def key(self, instance: Instance) -> list[list[str]]:
+        """Splits share no set of items."""
+        return sorted(instance["items"])
+
+    def scripted(self, role: str, view: View, style: str) -> ScriptedPlayer:
+        """A listener with a perfect memory."""
+        return scripted.breaker if style == "breaker" else scripted.answerer(view["items"])
+
+    def solution(self, instance: Instance, *, last: bool = False) -> list[str]:
+        """The right answers; every episode has the same length."""
+        return [f"ANSWER: {dict(instance['items'])[question]}" for question in instance["questions"]]
 
 
 class Clues(Game):
@@ -117,8 +132,8 @@ class Clues(Game):
     def play(self, instance: Instance) -> Generator[Ask, str, Outcome]:
         """A round is a clue and a guess; finding the thing in round r scores 1 / r."""
         items, target = instance["items"], instance["items"][instance["target"]]
-        to_describer = PROMPTS["practice_clues_describer"].format(items=show(items), target=" ".join(target))
-        to_guesser = PROMPTS["practice_clues_guesser"].format(items=show(items)) + "\n\n"
+        to_describer = PROMPTS["clues_describer"].format(items=show(items), target=" ".join(target))
+        to_guesser = PROMPTS["clues_guesser"].format(items=show(items)) + "\n\n"
         for tried in range(TRIES):
             [clue] = read("describer", (yield Ask("describer", to_describer)), scripted.CLUE)
             if clue not in COLOURS + THINGS:
@@ -139,7 +154,7 @@ class Clues(Game):
     def generate(self, experiment: str, rng: Random) -> Instance:
         """A thing among others that share its colour or its name."""
         items, target = draw_lookalikes(rng)
-        return {"items": items, "target": target, "first": rng.choice((_COLOUR, _THING))}
+        return {"items": items, "target": target}
 
     def key(self, instance: Instance) -> list[list[str]]:
         """Splits share no set of items."""
@@ -162,7 +177,7 @@ class Clues(Game):
 
 
 class Drills(Game):
-    """Small tasks on a list of words: copy it, turn it around, count in it, pick from it."""
+    """Small tasks on a list of words: copy it, or pick a word by its place or its kind."""
 
     name = "practice_drills"
     suite = "practice_skills"
@@ -176,9 +191,7 @@ class Drills(Game):
         wanted = drills.TASKS[instance["task"]](instance["words"])
         text = PROMPTS[f"drill_{instance['task']}"].format(words=" ".join(instance["words"]))
         answer = read("participant", (yield Ask("participant", text)), scripted.ANSWER, len(wanted))
-        end = Outcome.success if answer == wanted else Outcome.lose
-        right = sum(one == other for one, other in zip(answer, wanted, strict=True))
-        return end(right / len(wanted), f"{right} of {len(wanted)} words are right")
+        return _share(sum(one == other for one, other in zip(answer, wanted, strict=True)), len(wanted))
 
     def max_turns(self, instance: Instance) -> int:
         """One."""
@@ -186,7 +199,7 @@ class Drills(Game):
 
     def generate(self, experiment: str, rng: Random) -> Instance:
         """A list of words."""
-        return {"task": experiment, "words": drills.draw(experiment, rng)}
+        return {"task": experiment, "words": drills.draw(rng)}
 
     def key(self, instance: Instance) -> list[str]:
         """Splits share no list."""
@@ -199,3 +212,8 @@ class Drills(Game):
     def solution(self, instance: Instance, *, last: bool = False) -> list[str]:
         """The answer."""
         return ["ANSWER: " + " ".join(drills.TASKS[instance["task"]](instance["words"]))]
+
+
+def _share(right: int, total: int) -> Outcome:
+    end = Outcome.success if right == total else Outcome.lose
+    return end(right / total, f"{right} of {total} are right", metrics={"accuracy": right / total})

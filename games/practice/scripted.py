@@ -31,7 +31,7 @@ def asker(ask: Sequence[str]) -> ScriptedPlayer:
 
 def answerer(items: Sequence[Sequence[str]]) -> ScriptedPlayer:
     """Looks answers up in the items, and remembers the questions."""
-    answers = {item[0]: " ".join(item) for item in items}
+    answers = {kind: word for kind, word in items}
 
     def reply(messages: Chat) -> str:
         last = messages[-1]["content"]

@@ -7,17 +7,26 @@ from random import Random
 
 from playpen_eval.game import Abort
 
-COLOURS = ("black", "blue", "brown", "gold", "green", "grey", "orange", "pink", "red", "white")
-THINGS = ("bag", "ball", "bell", "boat", "book", "coat", "cup", "drum", "hat", "key", "lamp", "shoe")
+KINDS = {
+    "colour": ("black", "blue", "brown", "gold", "green", "grey", "pink", "red", "white", "yellow"),
+    "thing": ("bag", "ball", "bell", "book", "coat", "cup", "drum", "hat", "key", "lamp"),
+    "animal": ("bear", "bird", "cat", "cow", "dog", "fox", "frog", "goat", "hare", "horse"),
+    "place": ("beach", "farm", "field", "hill", "house", "lake", "park", "road", "town", "wood"),
+    "food": ("beans", "bread", "cake", "corn", "eggs", "fish", "milk", "pie", "rice", "soup"),
+    "time": ("dawn", "dusk", "evening", "friday", "midnight", "monday", "morning", "night", "noon", "today"),
+}
+"""Kind -> its words; no word is of two kinds."""
+
+COLOURS, THINGS = KINDS["colour"], KINDS["thing"]
 Item = list[str]
-"""A colour and a thing."""
+"""Two words: a kind and a word of it, or a colour and a thing."""
 
 _AROUND = " \t\r\n\"'`*.!?"
 
 
 def draw_items(count: int, rng: Random) -> list[Item]:
-    """Items that share neither colour nor thing."""
-    return [list(pair) for pair in zip(rng.sample(COLOURS, count), rng.sample(THINGS, count), strict=True)]
+    """Different kinds, each with a word of it."""
+    return [[kind, rng.choice(KINDS[kind])] for kind in rng.sample(list(KINDS), count)]
 
 
 def draw_lookalikes(rng: Random) -> tuple[list[Item], int]:

@@ -12,7 +12,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="where to save it; must be new or empty")
     parser.add_argument(
-        "--games", nargs="+", metavar="GAME", default=[], help="games whose words it knows (default: the practice games)"
+        "--games",
+        nargs="+",
+        metavar="GAME",
+        default=[],
+        help="games whose words it knows (default: the practice games)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the weights (default: %(default)s)")
     parser.add_argument("--size", default="small", help="small, medium or large: 0.1, 0.4 or 1.3 million weights")

@@ -11,4 +11,13 @@ from playpen_eval.inspect.tasks import game_task, register_all
 register_all()
 register_skills()
 
-__all__ = ["dialogue_game", "episode", "game_metrics", "game_scores", "game_task", "playpen_local", "playpen_scripted", "task"]
+__all__ = [
+    "dialogue_game",
+    "episode",
+    "game_metrics",
+    "game_scores",
+    "game_task",
+    "playpen_local",
+    "playpen_scripted",
+    "task",
+]
