@@ -1,8 +1,9 @@
 """The model provider `playpen-local`: `--model playpen-local/PATH` runs a checkpoint or an adapter on this machine.
 
-Inspect's own `hf/` collects requests until a batch is full or two seconds have passed, which a dialogue with its many
-short turns waits for again and again. Here whoever comes first waits for as long as others keep coming, a few
-milliseconds, and then answers for all: episodes that run side by side fall into step.
+Inspect's own `hf/` starts a batch that is not full when two seconds have passed without a request, and looks for its
+result once a second; a dialogue with its many short turns waits for that again and again. Here whoever comes first
+waits for as long as others keep coming, a few milliseconds, and then answers for all: episodes that run side by side
+fall into step.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The small model: repeatable, loadable as any checkpoint, with words as single tokens and a template fit for training."""
+"""The small model: repeatable, loadable as any checkpoint, words as single tokens, a template fit for training."""
 
 from __future__ import annotations
 
