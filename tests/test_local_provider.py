@@ -1,5 +1,7 @@
 """The provider playpen-local: batches, limits, adapters, and the same replies as transformers' own generate."""
 
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import asyncio

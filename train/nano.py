@@ -54,7 +54,7 @@ class Size(NamedTuple):
 
 
 SIZES = {"small": Size(64, 2, 4), "medium": Size(128, 2, 4), "large": Size(160, 4, 5)}
-"""About 0.1, 0.4 and 1.3 million weights with the vocabulary of the practice games."""
+"""About 0.1, 0.4 and 1.1 million weights with the vocabulary of the practice games."""
 
 
 def default_games() -> list[str]:

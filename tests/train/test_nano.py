@@ -1,5 +1,7 @@
 """The small model: repeatable, loadable as any checkpoint, words as single tokens, a template fit for training."""
 
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import hashlib
