@@ -30,8 +30,8 @@ INSTANCES = {
     "wordle_withcritic": {"success": "high/0-0", "lose": "medium/0-0", "aborted": "high/0-1"},
 }
 CASES = [(game, outcome) for game in INSTANCES for outcome in OUTCOMES]
-# Of every other game the first instance of the test split: won as its solution says, and broken after one good reply, or
-# at once where one reply is the whole game.
+# Of every other game the first instance of the test split: won as its solution says, and broken after one good reply,
+# or at once where one reply is the whole game.
 BROKEN = {"privateshared": ["?"] * 4}  # its first asks are probes, which forgive
 OTHERS = [game for game in shipped_games() if game not in INSTANCES]
 CASES += [(game, outcome) for game in OTHERS for outcome in ("success", "aborted")]
