@@ -23,6 +23,7 @@ COMMANDS = (
     "report",
     "compare",
     "data",
+    "nano",
 )
 
 

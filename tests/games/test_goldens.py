@@ -30,7 +30,8 @@ INSTANCES = {
     "wordle_withcritic": {"success": "high/0-0", "lose": "medium/0-0", "aborted": "high/0-1"},
 }
 CASES = [(game, outcome) for game in INSTANCES for outcome in OUTCOMES]
-# Of every other game the first instance of the test split: won as its solution says, and broken after one good reply.
+# Of every other game the first instance of the test split: won as its solution says, and broken after one good reply,
+# or at once where one reply is the whole game.
 BROKEN = {"privateshared": ["?"] * 4}  # its first asks are probes, which forgive
 OTHERS = [game for game in shipped_games() if game not in INSTANCES]
 CASES += [(game, outcome) for game in OTHERS for outcome in ("success", "aborted")]
@@ -81,7 +82,7 @@ def transcript(game: Game, outcome: str, replies: list[str] | None) -> str:
     episode = Episode(game, _instance(game, outcome))
     if replies is None and game.name in OTHERS:
         solution = game.solution(episode.instance, last=True)
-        replies = solution if outcome == "success" else [solution[0], *BROKEN.get(game.name, "?")]
+        replies = solution if outcome == "success" else [*solution[:-1][:1], *BROKEN.get(game.name, "?")]
     elif replies is None and outcome != "success":
         replies = (LOSING if outcome == "lose" else BREAKING)[game.name]
     for reply in replies or ():

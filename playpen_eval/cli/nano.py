@@ -1,0 +1,34 @@
+"""`playpen-eval nano`."""
+
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+SUMMARY = "make a tiny model with random weights that can learn the practice games on a laptop"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments."""
+    parser.add_argument("folder", type=Path, metavar="DIR", help="where to save it; must be new or empty")
+    parser.add_argument(
+        "--games",
+        nargs="+",
+        metavar="GAME",
+        default=[],
+        help="games whose words it knows (default: the practice games)",
+    )
+    parser.add_argument("--seed", type=int, default=0, help="of the weights (default: %(default)s)")
+    parser.add_argument("--size", default="small", help="small, medium or large: 0.1, 0.4 or 1.1 million weights")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Makes the model and says how to evaluate it."""
+    from playpen_eval.train.nano import make_nano
+
+    about = make_nano(args.folder, args.games, args.seed, args.size)
+    print(f"{args.folder}: {about['weights']:,} weights, {about['tokens']:,} tokens, seed {about['seed']}")
+    print(f"inspect eval playpen/{about['games'][0]} --model playpen-local/{args.folder}")
+    return 0
