@@ -22,9 +22,17 @@ from playpen_eval.game import Game
 
 ENV = "PLAYPEN_GAMES_DIR"
 
-AXES = {"unseen_instances": ("playpen", False), "unseen_games": ("playpen", True), "statscore": ("static", True)}
+AXES = {
+    "unseen_instances": ("playpen", False),
+    "unseen_games": ("playpen", True),
+    "statscore": ("static", True),
+    "practice_instances": ("practice", False),
+    "practice_games": ("practice", True),
+    "practice_skills": ("practice_skills", False),
+}
 """What there is a clemscore over: a suite, and whether its held-out games are meant. The first two are questions asked
-of every checkpoint; the last is clembench's figure for reference tests."""
+of every checkpoint; the third is clembench's figure for reference tests; the last three ask the three questions of
+models that are trained on a laptop."""
 
 
 @dataclass

@@ -158,6 +158,12 @@ def test_no_two_splits_share_what_is_looked_up():
                 assert seen.setdefault(str(sorted(instance["items"])), split) == split
 
 
-def test_the_games_are_on_no_axis():
-    assert not {name for axis in AXES for name in axis_games(axis) if name.startswith("practice_")}
+def test_the_games_have_axes_of_their_own():
+    axes = {name: axis for axis in AXES for name in axis_games(axis) if name.startswith("practice_")}
+    assert axes == {
+        "practice_slots": "practice_instances",
+        "practice_clues": "practice_instances",
+        "practice_news": "practice_games",
+        "practice_drills": "practice_skills",
+    }
     assert [game.held_out for game in (SLOTS, CLUES, DRILLS, NEWS)] == [False, False, False, True]
