@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from playpen_eval.errors import UserError
 
-COMMANDS = ("list", "play", "run", "generate", "check", "replay", "tasks-dir", "lm-eval", "skills", "data")
+COMMANDS = ("list", "play", "run", "generate", "check", "replay", "tasks-dir", "lm-eval", "skills", "data", "train")
 
 
 class _Version(argparse.Action):
