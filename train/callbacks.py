@@ -46,7 +46,9 @@ class Progress(TrainerCallback):
         """Appends a line."""
         if not state.is_world_process_zero or logs is None:
             return
-        numbers = {name: _number(value) for name, value in logs.items() if value is None or isinstance(value, int | float)}
+        numbers = {
+            name: _number(value) for name, value in logs.items() if value is None or isinstance(value, int | float)
+        }
         with self._log.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": state.global_step, **numbers}) + "\n")
         if self._bar is not None:

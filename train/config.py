@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from playpen_eval.errors import UserError, unknown
-from playpen_eval.train.rewards import Shaping
+
+from .rewards import Shaping
 
 RECIPES = Path(__file__).resolve().parent / "recipes"
 

@@ -3,8 +3,8 @@
     playpen-eval train dpo --model M --recipe paper-dpo-turn --data PAIRS --output DIR
     accelerate launch train/dpo.py --model M --recipe paper-dpo-turn --data PAIRS --output DIR
 
-KTO is `playpen-eval train kto`. The script by path needs the package installed (`pip install -e '.[train]'` in a
-checkout); with the installed package alone it is `accelerate launch -m playpen_eval.train.dpo ...`.
+The second form needs the package installed (in a checkout `pip install -e '.[train]'`); without a checkout it is
+`accelerate launch -m playpen_eval.train.dpo ...`. KTO is `playpen-eval train kto`.
 
 The reference model is the model as it is given: a new adapter is switched off, an adapter that is trained on is
 copied, and for all weights the folder is loaded a second time. It is never a model that exists in memory only.
@@ -18,11 +18,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from playpen_eval.errors import UserError
 from playpen_eval.train.chat import Chat
 from playpen_eval.train.config import DPO, KTO, Data
 from playpen_eval.train.examples import Allowed, Counts, Fitting, Maker, label_examples, pair_examples
 from playpen_eval.train.session import Session, read_data
+
+from playpen_eval.errors import UserError
 
 
 def _begin(
@@ -60,10 +61,9 @@ def train(config: DPO, model: str | None, data: Sequence[Path], output: Path, **
     session, chat, examples = _begin("dpo", pair_examples, config, model, data, output, options)
     if not examples:
         return []
-    from trl import DPOConfig
-
     from playpen_eval.train.examples import as_dataset
     from playpen_eval.train.preference import LearnerOnlyPairs, MaskedDPOTrainer
+    from trl import DPOConfig
 
     policy = session.load_model(chat)
     losses = [config.loss, "sft"] if config.sft_weight else [config.loss]
@@ -93,10 +93,9 @@ def train_kto(
     session, chat, examples = _begin("kto", label_examples, config, model, data, output, options)
     if not examples:
         return []
-    from trl import KTOConfig
-
     from playpen_eval.train.examples import as_dataset
     from playpen_eval.train.preference import LearnerOnlyLabels, MaskedKTOTrainer, with_mismatches
+    from trl import KTOConfig
 
     # TRL takes them in order, for its estimate of the divergence pairs each prompt with its neighbour's answer.
     Random(f"kto/{config.seed}").shuffle(examples)

@@ -15,9 +15,10 @@ from typing import Any
 from playpen_eval.errors import UserError
 from playpen_eval.instances import load_instances
 from playpen_eval.registry import scan
-from playpen_eval.train.chat import Chat, Encoded
-from playpen_eval.train.data.policy import test_keys
-from playpen_eval.train.rows import Row
+
+from .chat import Chat, Encoded
+from .data.policy import test_keys
+from .rows import Row
 
 KEY_LENGTH = 32
 """Characters of the fingerprints in data sets."""
@@ -236,7 +237,9 @@ def pair_examples(
     """
     rows = "prompt_ids" in records[0]
     made = []
-    for where, record, chosen, rejected in _row_pairs(records, name, chat) if rows else _text_pairs(records, name, chat):
+    for where, record, chosen, rejected in (
+        _row_pairs(records, name, chat) if rows else _text_pairs(records, name, chat)
+    ):
         allowed.check(record, where)
         if chosen.prompt_ids != rejected.prompt_ids:
             raise UserError(f"{where}: its sides do not begin with the same prompt")

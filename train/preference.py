@@ -1,4 +1,4 @@
-"""TRL's trainers and collators for preferences, with the learner's mask: they would train whatever follows the prompt."""
+"""TRL's trainers and collators for preferences with the learner's mask; they would train all that follows the prompt."""
 
 from __future__ import annotations
 

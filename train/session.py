@@ -8,17 +8,18 @@ import os
 import shutil
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from playpen_eval.errors import UserError, require, unknown
 from playpen_eval.provenance import provenance
-from playpen_eval.train.chat import Chat, load_chat
-from playpen_eval.train.config import Common
-from playpen_eval.train.data.files import read_records
-from playpen_eval.train.data.manifest import read_manifest, sha256_of
+
+from .chat import Chat, load_chat
+from .config import Common
+from .data.files import read_records
+from .data.manifest import read_manifest, sha256_of
 
 FORMAT = 1
 MANIFEST = "training.json"
@@ -94,6 +95,7 @@ class Session:
             config.precision == "auto" and self._gpu and torch.cuda.is_bf16_supported()
         )
         self.state = accelerate.PartialState(cpu=not self._gpu)
+        transformers.utils.logging.disable_progress_bar()
         transformers.set_seed(config.seed)  # before there is a model: it may get new weights
         self.told: dict[str, Any] = {}
         self._on_main(lambda: self._begin(data))
@@ -307,12 +309,20 @@ class Session:
         except (ValueError, TypeError, ImportError) as error:
             raise UserError(f"{kind.__name__} refuses the configuration: {error}") from None
 
-    def train(self, trainer: Any, callbacks: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    def train(
+        self,
+        trainer: Any,
+        callbacks: Sequence[Any] = (),
+        restore: Callable[[Path], None] | None = None,
+        needs: Sequence[str] = (),
+    ) -> list[dict[str, Any]]:
         """Trains to the end and saves the result.
 
         Args:
             trainer: One of TRL's.
             callbacks: The method's own, called before the log is written.
+            restore: Takes the checkpoint that the run continues from.
+            needs: Files of the method in a whole checkpoint.
 
         Returns:
             The log.
@@ -321,18 +331,20 @@ class Session:
             UserError: Nothing could be learned; checkpoints are kept.
             KeyboardInterrupt: As it came; says how to go on.
         """
-        from playpen_eval.train.callbacks import Progress, attach
+        from .callbacks import Progress, attach
 
         progress = Progress(self.output / LOG)
         attach(trainer, [*callbacks, progress])
-        checkpoint = self._checkpoint() if self._resume else None
+        checkpoint = self._checkpoint(needs) if self._resume else None
+        if checkpoint and restore:
+            restore(Path(checkpoint))
         if self.main:
             self._write(self.told)
         try:
             trainer.train(resume_from_checkpoint=checkpoint)
         except (KeyboardInterrupt, UserError):
             progress.close()
-            self._say_how_to_go_on(trainer)
+            self._say_how_to_go_on(trainer, needs)
             raise
         finally:
             progress.close()
@@ -344,16 +356,17 @@ class Session:
             self._write(self.told)
         return trainer.state.log_history
 
-    def _checkpoint(self) -> str | None:
+    def _checkpoint(self, needs: Sequence[str]) -> str | None:
         """The newest whole checkpoint; a run that was killed can leave half of one."""
-        found = [path for path in self.output.glob("checkpoint-*") if (path / "trainer_state.json").is_file()]
+        names = ("trainer_state.json", *needs)
+        found = [path for path in self.output.glob("checkpoint-*") if all((path / name).is_file() for name in names)]
         newest = max(found, key=lambda path: int(path.name.partition("-")[2]), default=None)
         return None if newest is None else str(newest)
 
-    def _say_how_to_go_on(self, trainer: Any) -> None:
+    def _say_how_to_go_on(self, trainer: Any, needs: Sequence[str]) -> None:
         if not self.main:
             return
-        checkpoint = self._checkpoint()
+        checkpoint = self._checkpoint(needs)
         kept = f"{checkpoint} is kept" if checkpoint else "there is no checkpoint yet, so it begins anew"
         print(f"\nstopped at step {trainer.state.global_step}; {kept}; to go on: {self._again}", file=sys.stderr)
 

@@ -3,8 +3,8 @@
     playpen-eval train sft --model M --recipe small-gpu-sft --data FILE --output DIR
     accelerate launch train/sft.py --model M --recipe small-gpu-sft --data FILE --output DIR
 
-The second form needs the package installed (`pip install -e '.[train]'` in a checkout); with the installed package alone
-it is `accelerate launch -m playpen_eval.train.sft ...`.
+The second form needs the package installed (in a checkout `pip install -e '.[train]'`); without a checkout it is
+`accelerate launch -m playpen_eval.train.sft ...`.
 """
 
 from __future__ import annotations

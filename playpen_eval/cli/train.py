@@ -68,7 +68,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _again(args: argparse.Namespace) -> str:
     """The command that continues this run."""
-    words = ["playpen-eval", "train", args.method, "--output", str(args.output), "--resume"]
+    words = ["playpen-eval", *(word for folder in args.games_dir for word in ("--games-dir", folder))]
+    words += ["train", args.method, "--output", str(args.output), "--resume"]
     for name, values in (("model", [args.model]), ("recipe", [args.recipe]), ("data", args.data)):
         words += [word for value in values if value is not None for word in (f"--{name}", str(value))]
     words += [word for override in args.overrides for word in ("--set", override)]

@@ -57,10 +57,9 @@ def make_game(folder: Path, name: str = "echo", *, held_out: bool = False) -> Pa
 def make_model(folder: Path, seed: int = 0, width: int = 32) -> Path:
     """A Llama of two layers with random weights, saved with its tokenizer and the minimal chat template."""
     import torch
+    from playpen_eval.train.chat import MINIMAL
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    from playpen_eval.train.chat import MINIMAL
 
     marks = ["<pad>", "<end>", "<unk>"]
     raw = Tokenizer(models.WordLevel({word: index for index, word in enumerate([*marks, *_vocabulary()])}, "<unk>"))
