@@ -20,10 +20,19 @@ from typing import Any
 
 from playpen_eval.train.chat import Chat
 from playpen_eval.train.config import DPO, KTO, Data
-from playpen_eval.train.examples import Allowed, Counts, Fitting, Maker, label_examples, pair_examples
+from playpen_eval.train.examples import (
+    Allowed,
+    Counts,
+    Fitting,
+    Maker,
+    as_dataset,
+    label_examples,
+    pair_examples,
+)
+from playpen_eval.train.models import peft_config
 from playpen_eval.train.session import Session, read_data
 
-from playpen_eval.errors import UserError
+from playpen_eval.errors import UserError, require
 
 
 def _begin(
@@ -61,16 +70,14 @@ def train(config: DPO, model: str | None, data: Sequence[Path], output: Path, **
     session, chat, examples = _begin("dpo", pair_examples, config, model, data, output, options)
     if not examples:
         return []
-    from playpen_eval.train.examples import as_dataset
     from playpen_eval.train.preference import LearnerOnlyPairs, MaskedDPOTrainer
-    from trl import DPOConfig
 
     policy = session.load_model(chat)
     losses = [config.loss, "sft"] if config.sft_weight else [config.loss]
     trainer = MaskedDPOTrainer(
         model=policy,
         args=session.arguments(
-            DPOConfig,
+            require("trl", "train").DPOConfig,
             beta=config.beta,
             loss_type=losses,
             loss_weights=[1.0, config.sft_weight][: len(losses)],
@@ -81,7 +88,7 @@ def train(config: DPO, model: str | None, data: Sequence[Path], output: Path, **
         data_collator=LearnerOnlyPairs(pad_token_id=_pad(chat)),
         train_dataset=as_dataset(examples),
         processing_class=chat.tokenizer,
-        peft_config=session.peft_config(policy),
+        peft_config=peft_config(policy, config),
     )
     return session.train(trainer)
 
@@ -93,9 +100,7 @@ def train_kto(
     session, chat, examples = _begin("kto", label_examples, config, model, data, output, options)
     if not examples:
         return []
-    from playpen_eval.train.examples import as_dataset
     from playpen_eval.train.preference import LearnerOnlyLabels, MaskedKTOTrainer, with_mismatches
-    from trl import KTOConfig
 
     # TRL takes them in order, for its estimate of the divergence pairs each prompt with its neighbour's answer.
     Random(f"kto/{config.seed}").shuffle(examples)
@@ -112,7 +117,7 @@ def train_kto(
     trainer = MaskedKTOTrainer(
         model=policy,
         args=session.arguments(
-            KTOConfig,
+            require("trl", "train").KTOConfig,
             beta=config.beta,
             loss_type=config.loss,
             desirable_weight=config.desirable_weight,
@@ -123,7 +128,7 @@ def train_kto(
         data_collator=LearnerOnlyLabels(pad_token_id=_pad(chat)),
         train_dataset=as_dataset(examples),
         processing_class=chat.tokenizer,
-        peft_config=session.peft_config(policy),
+        peft_config=peft_config(policy, config),
     )
     return session.train(trainer)
 

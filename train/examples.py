@@ -97,6 +97,10 @@ class Allowed:
         self._allow_heldout = allow_heldout
         self._games = scan().games
 
+    @functools.cached_property
+    def _test_keys(self) -> frozenset[str]:
+        return frozenset(key[:KEY_LENGTH] for key in test_keys())
+
     def check(self, record: Mapping[str, Any], where: str) -> None:
         """Checks one record.
 
@@ -112,7 +116,7 @@ class Allowed:
             raise UserError(f"{where} is of {game.name}, which is held out from training; --allow-heldout allows it")
         if record.get("instance") in _test_ids(game.name):
             raise UserError(f"{where} is of the test instance {record['instance']}, which is never trained on")
-        if record.get("key") and str(record["key"])[:KEY_LENGTH] in _short_test_keys(game.name):
+        if record.get("key") and str(record["key"])[:KEY_LENGTH] in self._test_keys:
             raise UserError(
                 f"{where} ({record.get('instance')}) has the content of a test instance, which is never trained on"
             )
@@ -122,11 +126,6 @@ class Allowed:
 def _test_ids(name: str) -> frozenset[str]:
     game = scan().games[name]
     return frozenset(one["id"] for one in load_instances(game, "test").instances) if game.sizes else frozenset()
-
-
-@functools.lru_cache(maxsize=64)
-def _short_test_keys(name: str) -> frozenset[str]:
-    return frozenset(key[:KEY_LENGTH] for key in test_keys(scan().games[name]))
 
 
 def encoded(record: Mapping[str, Any], chat: Chat, where: str) -> Encoded:
@@ -286,7 +285,7 @@ def _text_pairs(records: Sequence[Mapping[str, Any]], name: str, chat: Chat) -> 
             ) from None
         except UserError as error:
             raise UserError(f"{where}: {error}") from None
-        yield where, record, *sides
+        yield where, record, sides[0], sides[1]
 
 
 def _row_pairs(records: Sequence[Mapping[str, Any]], name: str, chat: Chat) -> _Pairs:

@@ -24,10 +24,11 @@ from typing import Any
 from playpen_eval.train.config import GRPO
 from playpen_eval.train.examples import as_dataset
 from playpen_eval.train.mix import Mix, load_pools
+from playpen_eval.train.models import peft_config
 from playpen_eval.train.partners import check_partner, make_partner
 from playpen_eval.train.session import Session
 
-from playpen_eval.errors import UserError
+from playpen_eval.errors import UserError, require
 
 
 def train(config: GRPO, model: str | None, output: Path, **options: Any) -> list[dict[str, Any]]:
@@ -57,7 +58,6 @@ def train(config: GRPO, model: str | None, output: Path, **options: Any) -> list
     policy = session.load_model(chat)
 
     from playpen_eval.train.trl_rollout import STATE, KeepState, Rollouts, RolloutTrainer
-    from trl import GRPOConfig
 
     groups = config.batch_size * config.accumulate // config.group_size * session.state.num_processes
     wanted = sum(len(instances) for _, instances in pools)
@@ -68,7 +68,7 @@ def train(config: GRPO, model: str | None, output: Path, **options: Any) -> list
         model=policy,
         reward_funcs=rollouts.reward,
         args=session.arguments(
-            GRPOConfig,
+            require("trl", "train").GRPOConfig,
             num_generations=config.group_size,
             steps_per_generation=config.accumulate,
             num_iterations=config.iterations,
@@ -85,7 +85,7 @@ def train(config: GRPO, model: str | None, output: Path, **options: Any) -> list
         ),
         train_dataset=as_dataset({"prompt": str(number)} for number in range(groups * steps)),
         processing_class=chat.tokenizer,
-        peft_config=session.peft_config(policy),
+        peft_config=peft_config(policy, config),
         rollout_func=rollouts,
     )
     trainer.recipe, trainer.rollouts = config, rollouts

@@ -1,4 +1,4 @@
-"""TRL's trainers and collators for preferences with the learner's mask; they would train all that follows the prompt."""
+"""TRL's trainers and collators for preferences, with the learner's mask; they would train all after the prompt."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from trl import DPOTrainer, KTOTrainer
-from trl.trainer.dpo_trainer import DataCollatorForPreference
-from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference
+from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
+from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference, KTOTrainer
 
 
 class MaskedDPOTrainer(DPOTrainer):

@@ -20,6 +20,7 @@ from .chat import Chat, load_chat
 from .config import Common
 from .data.files import read_records
 from .data.manifest import read_manifest, sha256_of
+from .models import load_model
 
 FORMAT = 1
 MANIFEST = "training.json"
@@ -190,76 +191,8 @@ class Session:
         return chat
 
     def load_model(self, chat: Chat) -> Any:
-        """The model; an adapter is trained on.
-
-        Raises:
-            UserError: It cannot be loaded, or does not fit the tokenizer or the configuration.
-        """
-        import torch
-        import transformers
-
-        require("peft", "train")
-        adapter = self.config.adapter
-        is_adapter = Path(self.model, "adapter_config.json").is_file()
-        if is_adapter and adapter == "none":
-            raise UserError(
-                f"{self.model} is an adapter, so adapter: none cannot train it; merge it into its base first "
-                "(merge_and_unload and save_pretrained of peft), or train the adapter on with adapter: lora"
-            )
-        low = self._bfloat16 and adapter != "none"  # all weights are kept in float32 while they are trained
-        options: dict[str, Any] = {"dtype": torch.bfloat16 if low else torch.float32}
-        if adapter == "qlora":
-            options["quantization_config"] = self._four_bits()
-        try:
-            if is_adapter:
-                from peft import AutoPeftModelForCausalLM
-
-                model = AutoPeftModelForCausalLM.from_pretrained(self.model, is_trainable=True, **options)
-            else:
-                model = transformers.AutoModelForCausalLM.from_pretrained(self.model, **options)
-        except Exception as error:  # transformers, peft and the hub have errors of all kinds
-            raise UserError(f"cannot load the model {self.model!r}: {type(error).__name__}: {error}") from None
-        rows = model.get_input_embeddings().weight.shape[0]
-        if len(chat.tokenizer) > rows:
-            raise UserError(
-                f"the tokenizer of {self.model} has {len(chat.tokenizer)} tokens and the model {rows}: they do not "
-                "belong together"
-            )
-        model.generation_config.eos_token_id = sorted(chat.stops)
-        limit = getattr(model.config, "max_position_embeddings", None)
-        if limit is not None and self.config.max_length > limit:
-            raise UserError(f"max_length {self.config.max_length} is more than the {limit} positions of the model")
-        return model
-
-    def _four_bits(self) -> Any:
-        import torch
-        import transformers
-
-        try:
-            version("bitsandbytes")
-        except PackageNotFoundError:
-            raise UserError("adapter: qlora needs bitsandbytes; run: pip install bitsandbytes") from None
-        return transformers.BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=True,
-            bnb_4bit_compute_dtype=torch.bfloat16 if self._bfloat16 else torch.float32,
-        )
-
-    def peft_config(self, model: Any) -> Any:
-        """The new adapter; None for all weights, or where an adapter is trained on."""
-        from peft import LoraConfig, PeftModel
-
-        config = self.config
-        if config.adapter == "none" or isinstance(model, PeftModel):
-            return None
-        return LoraConfig(
-            r=config.lora_rank,
-            lora_alpha=config.lora_alpha,
-            lora_dropout=config.lora_dropout,
-            target_modules=config.lora_targets,
-            task_type="CAUSAL_LM",
-        )
+        """The model; an adapter is trained on. Errors as those of `models.load_model`."""
+        return load_model(self.model, self.config, chat, self._bfloat16)
 
     def arguments(self, kind: Any, **own: Any) -> Any:
         """TRL's configuration.

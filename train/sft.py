@@ -17,7 +17,10 @@ from typing import Any
 from playpen_eval.train.chat import Chat
 from playpen_eval.train.config import SFT
 from playpen_eval.train.examples import Allowed, Counts, Fitting, as_dataset, drawn, sft_examples
+from playpen_eval.train.models import peft_config
 from playpen_eval.train.session import Session, read_data
+
+from playpen_eval.errors import require
 
 
 def train(
@@ -57,8 +60,7 @@ def fit(
     session: Session, config: SFT, chat: Chat, examples: list[dict[str, list[int]]], counts: Counts
 ) -> list[dict[str, Any]]:
     """Trains on examples, with general conversations mixed in."""
-    from trl import SFTConfig, SFTTrainer
-
+    trl = require("trl", "train")
     if config.general:
         path = Path(config.general)
         records = drawn(read_data(path), round(config.general_ratio * len(examples)), f"general/{config.seed}")
@@ -66,13 +68,13 @@ def fit(
         examples = examples + sft_examples(records, str(path), chat, fitting, counts, None)
     session.told["examples"] = counts.to_dict()
     model = session.load_model(chat)
-    trainer = SFTTrainer(
+    trainer = trl.SFTTrainer(
         model=model,
         # The examples are cut to their length already, by turns.
-        args=session.arguments(SFTConfig, max_length=config.max_length),
+        args=session.arguments(trl.SFTConfig, max_length=config.max_length),
         train_dataset=as_dataset(examples),
         processing_class=chat.tokenizer,
-        peft_config=session.peft_config(model),
+        peft_config=peft_config(model, config),
     )
     return session.train(trainer)
 

@@ -14,13 +14,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from accelerate.utils import gather_object
 from transformers import TrainerCallback
-from trl import GRPOTrainer
-from trl.models import unwrap_model_for_generation
+from trl.models.utils import unwrap_model_for_generation
+from trl.trainer.grpo_trainer import GRPOTrainer
 
 from playpen_eval.episode import Episode
 from playpen_eval.errors import UserError
@@ -62,7 +62,7 @@ class TrainerSampler(Clock):
     def _vllm(self, prompts: Sequence[Sequence[int]], max_new_tokens: int) -> list[Sample]:
         self._trainer.vllm_generation.max_completion_length = max_new_tokens
         ids, logprobs = self._trainer._generate_single_turn([list(prompt) for prompt in prompts], None, {}, 1)
-        return [Sample(list(one), list(probs)) for one, probs in zip(ids, logprobs, strict=True)]
+        return [Sample(list(one), list(probs)) for one, probs in zip(ids, logprobs or (), strict=True)]
 
 
 class Rollouts:
@@ -139,7 +139,7 @@ class Rollouts:
         seats = [unit.game.roles if everybody else unit.seats for unit in plays]
         whole, chat, partner = Clock(), TimedChat(self._chat), TimedPlayer(self._partner) if self._partner else None
         with whole.running():
-            rows = play(episodes, seats, sampler, chat, settings, partner)
+            rows = play(episodes, seats, sampler, cast("Chat", chat), settings, partner)
         parts = {"generate": sampler, "partner": partner, "template": chat}
         self.seconds = {name: clock.seconds if clock else 0.0 for name, clock in parts.items()}
         self.seconds["game"] = whole.seconds - sum(self.seconds.values())
@@ -245,8 +245,8 @@ def turn_advantages(advantages: Any, rows: Sequence[Row], ids: Any, config: GRPO
         advantages: One for each row, not scaled.
         rows: The rows.
         ids: Token ids of the padded completions, for the shape.
-        config: `per_turn` says how. `return_to_go` keeps the one baseline of the group (one for each turn would be biased
-            where the policy decides how many there are) and takes off what was paid for earlier turns.
+        config: `per_turn` says how. `return_to_go` keeps the one baseline of the group (one for each turn would be
+            biased where the policy decides how many there are) and takes off what was paid for earlier turns.
     """
     spread = torch.zeros(ids.shape, dtype=advantages.dtype, device=advantages.device)
     for place, row in enumerate(rows):
