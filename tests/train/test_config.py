@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from playpen_eval.train.config import GRPO, METHODS, RECIPES, SFT, load_config, recipe_names
 
 from playpen_eval.errors import UserError
-from playpen_eval.train.config import GRPO, METHODS, RECIPES, SFT, load_config, recipe_names
 
 
 def method_of(name: str) -> str:
@@ -35,7 +35,9 @@ def test_the_papers_figures():
     assert (sft.lora_rank, sft.lora_alpha, sft.learning_rate, sft.batch_size, sft.max_steps) == (64, 32, 2e-4, 4, 700)
     assert isinstance(grpo, GRPO)
     assert (grpo.group_size, grpo.beta, grpo.learning_rate, grpo.scale, grpo.loss) == (8, 0.04, 5e-7, "group", "grpo")
-    assert grpo.batch_size * grpo.accumulate == 16 * 8 and grpo.temperature == 1.0 and grpo.max_new_tokens == 100
+    assert grpo.batch_size * grpo.accumulate == 16 * 8
+    assert grpo.temperature == 1.0
+    assert grpo.max_new_tokens == 100
 
 
 def test_overrides_go_before_the_recipe(tmp_path):
@@ -44,7 +46,8 @@ def test_overrides_go_before_the_recipe(tmp_path):
     overrides = ["learning_rate=5e-4", "games.taboo=3", "reward.value=success", "trainer.dataloader_num_workers=0"]
     config = load_config("grpo", str(recipe), overrides)
     assert isinstance(config, GRPO)
-    assert config.learning_rate == 5e-4 and config.games == {"taboo": 3.0, "wordle": 1.0}
+    assert config.learning_rate == 5e-4
+    assert config.games == {"taboo": 3.0, "wordle": 1.0}
     assert (config.reward.abort, config.reward.value) == (-1.0, "success")
     assert config.trainer == {"dataloader_num_workers": 0}
 

@@ -85,10 +85,10 @@ def test_loss_and_gradient_are_those_of_the_learners_tokens_alone(sft_weight, mo
     loss.backward()
     losses, likelihood, count = [], torch.zeros(()), 0
     for example in examples:
-        gaps = [
+        better, worse = (
             side(policy, example, name) - side(reference, example, name).detach() for name in ("chosen", "rejected")
-        ]
-        losses.append(-logsigmoid(0.3 * (gaps[0] - gaps[1])))
+        )
+        losses.append(-logsigmoid(0.3 * (better - worse)))
         likelihood = likelihood - side(policy, example, "chosen")
         count += sum(example["chosen_mask"])
     expected = torch.stack(losses).mean() + sft_weight * likelihood / count
@@ -132,8 +132,8 @@ def test_labelled_dialogues_are_masked_too(model, caught, tmp_path):
     loss.backward()
     assert torch.isfinite(loss)
     assert len(example["KL_completion_ids"]) == len(example["KL_completion_mask"])
+    good = write(tmp_path / "good.jsonl", [one for one in records if one["label"]])
     with pytest.raises(UserError, match="only good dialogues"):
-        good = write(tmp_path / "good.jsonl", [one for one in records if one["label"]])
         dpo.train_kto(KTO(**SHARED), str(model), [good], tmp_path / "good")
 
 
@@ -152,8 +152,9 @@ def pairs_of(model: Path, records: list[dict[str, Any]]) -> tuple[list[dict[str,
 
 def row(reward: float | None, ids: list[int], instance: str = "i") -> dict[str, Any]:
     return {
-        "prompt_ids": [3, 4], "completion_ids": ids, "mask": [1] * len(ids), "turn_of": [0] * len(ids), "reward": reward,
-        "turn_rewards": [0.0], "logprobs": None, "game": "chatter", "version": 1, "instance": instance, "seat": "a",
+        "prompt_ids": [3, 4], "completion_ids": ids, "mask": [1] * len(ids), "turn_of": [0] * len(ids),
+        "reward": reward, "turn_rewards": [0.0], "logprobs": None, "game": "chatter", "version": 1,
+        "instance": instance, "seat": "a",
         "experiment": "e", "split": "train", "kind": "success", "score": 1.0, "episode": "e", "part": 0, "player": "p",
         "partner": "q", "source": "play",
     }  # fmt: skip

@@ -15,7 +15,7 @@ from playpen_eval.game import Ask, Game, Outcome
 
 
 class Echo(Game):
-    """Say left in every turn; every other word is lost."""
+    """Say left in both turns."""
 
     name = "{name}"
     roles = ("caller", "speaker")
@@ -26,12 +26,12 @@ class Echo(Game):
 
     def play(self, instance) -> Generator[Ask, str, Outcome]:
         said = yield Ask("caller", "say one word now", max_tokens=2)
+        right = 0
         for turn in range(2):
             text = f"{{instance['start']}} go" if turn == 0 else "well done again"
             reply = yield Ask("speaker", text, max_tokens=2, reward={{"speaker": 0.5 * turn}})
-            if reply.split()[:1] != ["left"]:
-                return Outcome.lose(turn / 2)
-        return Outcome.success(1.0)
+            right += reply.split()[:1] == ["left"]
+        return Outcome.success(1.0) if right == 2 else Outcome.lose(right / 2)
 
     def max_turns(self, instance):
         return 3
