@@ -36,16 +36,16 @@ def train(model: Path, output: Path, games: list[str], steps: int, seed: int, ma
         seed: Of everything.
         masked: False to train all tokens after the first prompt.
     """
+    import playpen_eval.train.trl_rollout as hook
     from playpen_eval.train import grpo
     from playpen_eval.train.config import GRPO
+    from playpen_eval.train.session import LOG
     from playpen_eval.train.trl_rollout import Rollouts
 
     class Unmasked(Rollouts):
         def __call__(self, prompts: list[Any], trainer: Any) -> dict[str, Any]:
             made = super().__call__(prompts, trainer)
             return made | {"env_mask": [[1] * len(ids) for ids in made["completion_ids"]]}
-
-    import playpen_eval.train.trl_rollout as hook
 
     hook.Rollouts = Rollouts if masked else Unmasked  # type: ignore[misc]
     try:
@@ -66,7 +66,9 @@ def train(model: Path, output: Path, games: list[str], steps: int, seed: int, ma
             seed=seed,
             threads=1,
         )
-        return [line for line in grpo.train(config, str(model), output) if "reward" in line]
+        grpo.train(config, str(model), output)
+        lines = [json.loads(line) for line in (output / LOG).read_text(encoding="utf-8").splitlines()]
+        return [line for line in lines if "reward" in line]
     finally:
         hook.Rollouts = Rollouts  # type: ignore[misc]
 

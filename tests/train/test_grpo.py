@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import threading
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ from playpen_eval.train.rows import Row, RowMeta
 from playpen_eval.train.session import Session
 from playpen_eval.train.trl_rollout import turn_advantages
 from transformers import AutoModelForCausalLM
-from trl import GRPOTrainer
 from trl.trainer.dpo_trainer import DPOTrainer
+from trl.trainer.grpo_trainer import GRPOTrainer
 from trl.trainer.kto_trainer import KTOTrainer
 
 from playpen_eval.cli import main
@@ -56,7 +57,7 @@ def batch_of(trainer: Any, groups: int) -> dict[str, Any]:
     return trainer._generate_and_score_completions(inputs)
 
 
-def pay(trainer: Any, rewards: list[float | None], monkeypatch: pytest.MonkeyPatch) -> None:
+def pay(trainer: Any, rewards: Sequence[float | None], monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives the rows of the next batch these rewards."""
     original = trainer.rollouts._play
 
@@ -100,6 +101,7 @@ def test_loss_and_gradient_are_those_of_the_learners_tokens_alone(loss, model, g
     assert sum(one.grad.abs().sum().item() for one in plain.parameters() if one.grad is not None) > 0.1
     parameters = dict(trainer.model.named_parameters())
     for name, parameter in plain.named_parameters():
+        assert parameter.grad is not None, name
         assert torch.allclose(parameters[name].grad, parameter.grad, atol=1e-6), name
 
 

@@ -83,6 +83,7 @@ def test_loss_and_gradient_are_those_of_the_learners_tokens_alone(model, data, c
     assert abs((loss - sums / count).item()) < 1e-6
     found = dict(trainer.model.named_parameters())
     for name, parameter in plain.named_parameters():
+        assert parameter.grad is not None, name
         assert torch.allclose(found[name].grad, parameter.grad, atol=1e-6), name
 
 
