@@ -9,6 +9,7 @@ The second form needs the package installed (in a checkout `pip install -e '.[tr
 The reference model is the model as it is given: a new adapter is switched off, an adapter that is trained on is
 copied, and for all weights the folder is loaded a second time. It is never a model that exists in memory only.
 """
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ with itself only. Rows without a reward (a partner or a server failed) take no p
 Several processes play side by side and have to call the model equally often only where it is sharded: with ZeRO-3, FSDP
 or vLLM's server use one process, or vLLM in each process (`vllm: colocate`). The vLLM paths follow TRL's interface.
 """
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -8,6 +8,7 @@ The second form needs the package installed (in a checkout `pip install -e '.[tr
 
 More rounds are more runs, each with the model of the one before.
 """
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

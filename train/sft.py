@@ -6,6 +6,7 @@
 The second form needs the package installed (in a checkout `pip install -e '.[train]'`); without a checkout it is
 `accelerate launch -m playpen_eval.train.sft ...`.
 """
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

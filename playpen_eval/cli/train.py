@@ -1,4 +1,5 @@
 """`playpen-eval train`."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Fixtures of the tests of training."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Tests for recipes."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

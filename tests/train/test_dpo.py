@@ -1,4 +1,5 @@
 """Tests for DPO and KTO."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Tests for GRPO: the hook of TRL, groups and advantages, which episodes are played, and that it learns."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

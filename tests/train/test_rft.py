@@ -1,4 +1,5 @@
 """Tests for rejection sampling."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """Tests for SFT, and for what all trainings share: folders, resuming, several processes."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
 """What the tests of training share: a tiny Llama over whole words, and a game that it can learn."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
