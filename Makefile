@@ -24,6 +24,9 @@ bench: $(INSTALLED)
 	$(BIN)/python tests/bench/bench_inspect.py
 	$(BIN)/python tests/bench/bench_lmeval.py
 	$(BIN)/python tests/bench/bench_cli.py
+	$(BIN)/python tests/bench/bench_runs.py
+	$(BIN)/python tests/bench/bench_local_provider.py
+	$(BIN)/python tests/bench/bench_train.py
 
 # torch comes first and by itself: with it in place nothing else pulls in another build of it.
 $(INSTALLED): pyproject.toml constraints.txt
