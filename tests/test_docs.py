@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,21 @@ def test_every_command_in_the_readme_parses(capsys: pytest.CaptureFixture[str]) 
     lines = re.findall(r"^    playpen-eval (.+?)(?:\s+#.*)?$", text, re.MULTILINE)
     assert len(lines) >= 7
     for line in lines:
-        words = line.split()
+        words = shlex.split(line)
         assert words[0] in COMMANDS, line
         _parser().parse_args(words)
+
+
+@pytest.mark.parametrize(("after", "name"), [("sft", "SFT"), ("dpo", "DPO")])
+def test_the_example_of_compare_is_true(shared: Path, after: str, name: str) -> None:
+    from playpen_eval.compare import compare
+    from playpen_eval.compare.tables import effects_grid
+
+    text = (ROOT / "docs" / "compare.md").read_text()
+    table = re.search(rf"<!-- base to {name}: a test compares this -->\n.*\n.*\n((?:\|.*\n)+)", text)
+    assert table, "docs/compare.md lost its example"
+    shown = [tuple(cell.strip() for cell in row.strip("|").split("|")) for row in table[1].splitlines()]
+    folder = shared / "recordings"
+    grid = effects_grid(compare(folder / "llama3-8b-base.tar.gz", folder / f"llama3-8b-{after}.tar.gz"))
+    rows = {row[0]: (*row[:6], row[8]) for row in grid.rows if row}
+    assert shown == [rows[row[0]] for row in shown]
