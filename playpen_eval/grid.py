@@ -33,18 +33,11 @@ class Grid:
     notes: Sequence[str] = ()
 
     def rich(self) -> Table:
-        """The table for the terminal; what it holds is text, never markup."""
+        """The rows for the terminal, without title and notes; what they hold is text, never markup."""
         from rich.table import Table
         from rich.text import Text
 
-        shown = Table(
-            title=Text(self.title) if self.title else None,
-            title_justify="left",
-            box=None,
-            pad_edge=False,
-            caption=Text("\n".join(self.notes)) if self.notes else None,
-            caption_justify="left",
-        )
+        shown = Table(box=None, pad_edge=False)
         for heading in self.headings:
             shown.add_column(
                 Text(heading.removeprefix(">")), justify="right" if heading.startswith(">") else "left", no_wrap=True
@@ -77,15 +70,21 @@ def _plain(text: str) -> str:
 def show(*tables: Grid | Table) -> None:
     """Prints tables whole: a narrow terminal wraps lines, but never loses a column or a digit."""
     from rich.console import Console
+    from rich.text import Text
 
     console = Console()
     for number, table in enumerate(tables):
         shown = table.rich() if isinstance(table, Grid) else table
         widths = console.measure(shown, options=console.options.update(width=1000))
         needed = widths.maximum if all(column.no_wrap for column in shown.columns) else widths.minimum
+        wide = Console(width=max(console.width, needed))
         if number:
-            console.print()
-        Console(width=max(console.width, needed)).print(shown)
+            wide.print()
+        if isinstance(table, Grid) and table.title:
+            wide.print(Text(table.title, style="bold"))
+        wide.print(shown)
+        for note in table.notes if isinstance(table, Grid) else ():
+            wide.print(Text(note, style="dim"))
 
 
 def number(value: float | None, interval: Interval | None = None, digits: int = 1, *, signed: bool = False) -> str:

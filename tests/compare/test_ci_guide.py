@@ -18,7 +18,7 @@ from playpen_eval.compare.rules import check_subject, parse_rules
 from playpen_eval.statistics import both_sides, paired_difference
 
 TEXT = (Path(__file__).parents[2] / "docs" / "ci.md").read_text(encoding="utf-8")
-GAMES = ("playpen/taboo", "playpen/codenames", "playpen/guesswhat")
+GAMES = ("playpen/taboo", "playpen/guesswhat")
 INSTALL = "python -m pip install "
 
 

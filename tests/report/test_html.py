@@ -289,11 +289,6 @@ def test_a_page_needs_nothing_else(summary, comparison):
         assert policy.startswith("default-src 'none'")
 
 
-def test_an_empty_run_has_a_page():
-    page = Page(report_html([summarise_run(Run(RunMeta("empty", "empty", "inspect"), [], [], []))], 5))
-    assert "Nothing of this run counts" in page.text
-
-
 def test_recordings_make_a_page_in_time(shared, monkeypatch):
     monkeypatch.undo()
     summary = summarise_run(read_run(shared / "recordings" / "llama3-8b-base.tar.gz"))

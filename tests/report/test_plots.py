@@ -145,12 +145,6 @@ def test_games_show_counts_of_outcomes():
     assert [text for text in shown if text.isdigit() and int(text) <= 5 and text != "0"][: len(counts)] == counts
 
 
-def test_an_empty_run_can_be_drawn():
-    summary = summarise_run(Run(RunMeta("empty", "empty", "inspect"), [], [], []))
-    assert to_svg(axes_plot([summary]))
-    assert to_svg(games_plot(summary))
-
-
 def test_a_game_of_which_nothing_was_played_can_be_drawn():
     episodes = [episode("a", "taboo", index, "aborted", None) for index in range(3)]
     episodes += [episode("a", "wordle", 0, "aborted", None, partner_fault=True)]

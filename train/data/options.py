@@ -102,7 +102,9 @@ def fresh_play(args: Namespace, policy: Policy) -> FreshPlay:
         UserError: A game may not be trained on, or a player does not exist.
     """
     if args.play == ["all"]:
-        games = {name: game for name, game in shipped_games().items() if policy.allow_heldout or not game.held_out}
+        # Practice games are for models that play nothing else.
+        shipped = {name: game for name, game in shipped_games().items() if not game.suite.startswith("practice")}
+        games = {name: game for name, game in shipped.items() if policy.allow_heldout or not game.held_out}
     else:
         games = load_games(*args.play)
     for game in games.values():
