@@ -74,7 +74,8 @@ def test_the_workflow_passes_a_checkpoint_that_is_as_good(repository):
 
 def test_the_workflow_stops_a_checkpoint_that_is_worse(repository):
     worse = str(repository / "worse")
-    inspect_ai.eval(list(GAMES), model="playpen-scripted/breaker", log_dir=worse, display="none")
+    few = {"limit_per_experiment": 5}
+    inspect_ai.eval(list(GAMES), model="playpen-scripted/breaker", task_args=few, log_dir=worse, display="none")
     done = execute(steps()["Gate"].replace("logs/checkpoint", "worse"), repository, "breaker")
     assert done.returncode == 1, done.stdout + done.stderr
     assert "regression: unseen_games >= -5: change -100.00 points" in " ".join(done.stdout.split())
