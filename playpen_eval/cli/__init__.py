@@ -24,6 +24,7 @@ COMMANDS = (
     "compare",
     "data",
     "nano",
+    "train",
 )
 
 

@@ -1,12 +1,18 @@
 """Fixtures of the tests of training."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from playpen_eval.train.session import Session
+from tiny import make_game, make_model
 
 from playpen_eval.game import Ask, Game, Instance, Outcome
+from playpen_eval.registry import ENV
 
 
 class Relay(Game):
@@ -35,3 +41,37 @@ class Relay(Game):
 def relay() -> Relay:
     """A game with a preface, a forgotten exchange and per-turn rewards."""
     return Relay()
+
+
+@pytest.fixture(scope="session")
+def one_thread() -> None:
+    """One thread of torch, which is best for tiny models."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory, one_thread) -> Path:
+    """The folder of a tiny model."""
+    return make_model(tmp_path_factory.mktemp("tiny") / "model")
+
+
+@pytest.fixture
+def caught(monkeypatch) -> list[Any]:
+    """The trainers that were made, instead of a training."""
+    trainers: list[Any] = []
+    monkeypatch.setattr(Session, "train", lambda self, trainer, *_, **__: trainers.append(trainer) or [])
+    return trainers
+
+
+@pytest.fixture
+def games(tmp_path, monkeypatch) -> Callable[..., None]:
+    """Puts outside games into reach: names, and whether they are held out."""
+
+    def make(*names: str, held_out: bool = False) -> None:
+        for name in names:
+            make_game(tmp_path / "games", name, held_out=held_out)
+        monkeypatch.setenv(ENV, str(tmp_path / "games"))
+
+    return make
