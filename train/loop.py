@@ -21,12 +21,16 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from playpen_eval.errors import UserError
 from playpen_eval.provenance import provenance
 
 from .plan import Stage, Step
+
+if TYPE_CHECKING:
+    from playpen_eval.compare import Several
+    from playpen_eval.grid import Grid
 
 FORMAT = 1
 MARKER = "stage.json"
@@ -223,6 +227,26 @@ def _show_changes(plan: Sequence[Stage]) -> None:
             print()
 
 
+def _axes_grid(name: str, several: Several) -> Grid:
+    """Axes by models, and which changes are not shown by these episodes."""
+    from playpen_eval.grid import Grid, number
+    from playpen_eval.report.plots import axis_figures
+
+    axes = [subject for subject, kind in several.subjects.items() if kind == "axis"]
+    figures = [axis_figures(summary) for summary in several.summaries]
+    grid = Grid(["", *(f">{label}" for label in several.labels)], title=f"{name}: axes with their 95% intervals")
+    for axis in axes:
+        found = [one.get(axis) for one in figures]
+        grid.rows.append([axis, *("-" if one is None else number(one.value, one.interval) for one in found)])
+    unshown = []
+    for (i, j), comparison in several.comparisons.items():
+        changes = {axis: comparison.difference(axis).interval for axis in axes}
+        if unclear := [axis for axis, (low, high) in changes.items() if low <= 0 <= high]:
+            unshown.append(f"{several.labels[i]} to {several.labels[j]}: {', '.join(unclear)}")
+    grid.notes = ["no change is shown where its interval holds 0:", *unshown] if unshown else []
+    return grid
+
+
 def _conclude(plan: Sequence[Stage], output: Path) -> dict[str, Any]:
     """Matrices, pages, plots and JSON of all evaluations, and where the time went."""
     from playpen_eval.compare import compare_several
@@ -238,9 +262,7 @@ def _conclude(plan: Sequence[Stage], output: Path) -> dict[str, Any]:
             continue
         several = compare_several([_read(*one) for one in runs])
         result["evaluations"][name] = several_to_dict(several)
-        grids = several_grids(several)
-        grids[0].title = f"{name}: {grids[0].title}"
-        show(*grids)
+        show(_axes_grid(name, several), *several_grids(several)[1:])
         print()
         (output / f"{name}.html").write_text(comparison_html(several, 10), encoding="utf-8", errors="backslashreplace")
         figure = learning_plot(several)

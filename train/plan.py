@@ -241,23 +241,23 @@ def _command(kind: str, options: Mapping[str, Any], made: Path) -> tuple[tuple[s
     begin = ["make"] if kind == "data" else []
     (module.add_make_arguments if kind == "data" else module.add_arguments)(parser)
     given = dict(options)
-    if kind == "nano":
-        given["folder"] = made
-    else:
-        given["output"] = made
     if kind == "train":
         given["set"] = [f"{key}={_plain(value)}" for key, value in options["set"].items()]
-    words = _words(parser, given, ("folder", "output", "json"), kind)
+    words = _words(parser, given, {"folder" if kind == "nano" else "output": made}, kind)
     return (kind, *begin, *words), parser.parse_args(words)
 
 
-def _words(parser: argparse.ArgumentParser, options: Mapping[str, Any], ours: Sequence[str], kind: str) -> list[str]:
-    """Options as arguments; positional ones come first, since a list before them would swallow them."""
+def _words(
+    parser: argparse.ArgumentParser, options: Mapping[str, Any], ours: Mapping[str, Any], kind: str
+) -> list[str]:
+    """Options as arguments, and those that the loop fills in; positional ones come first: lists would swallow them."""
     actions = {_key(action): action for action in parser._actions}
+    free = set(actions) - set(ours) - {"json"}
+    for key in options:
+        if key not in free:
+            raise unknown(f"option of {kind}", str(key), free)
     first, rest = [], []
-    for key, value in options.items():
-        if key not in actions:
-            raise unknown(f"option of {kind}", str(key), set(actions) - set(ours))
+    for key, value in {**options, **ours}.items():
         action = actions[key]
         values = [_plain(one) for one in (value if isinstance(value, list) else [value])]
         flag = "" if not action.option_strings else action.option_strings[-1]
@@ -362,8 +362,7 @@ def _evaluation(name: str, what: Mapping[str, Any], model: Path, made: Path, see
 
     parser = _Parser(prog="playpen-eval run", add_help=False, allow_abbrev=False)
     run.add_arguments(parser)
-    given = {"seed": seed, **options, "model": f"local:{model}", "output": made}
-    words = _words(parser, given, ("model", "output", "json"), "run")
+    words = _words(parser, {"seed": seed, **options}, {"model": f"local:{model}", "output": made}, "run")
     args = parser.parse_args(words)
     if bool(args.games) == args.all:
         raise UserError("name the `games` to play, or give `all: true`")
