@@ -74,6 +74,7 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=2, help="scripted episodes of each game (default: %(default)s)")
     args = parser.parse_args()
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads than one slow so small a model down
     begin = time.monotonic()
     try:
         from playpen_eval.train.loop import run_loop

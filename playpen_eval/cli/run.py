@@ -140,7 +140,7 @@ def _play_local(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) ->
 def _player(spec: str, base_url: str | None, args: argparse.Namespace, batch: int) -> Player:
     """A player that answers batches."""
     from playpen_eval.endpoint import Endpoint
-    from playpen_eval.errors import UserError
+    from playpen_eval.errors import UserError, require
     from playpen_eval.players import scripted_style
     from playpen_eval.train.chat import load_chat
     from playpen_eval.train.players import endpoint_player, sampler_player, scripted_player
@@ -157,6 +157,7 @@ def _player(spec: str, base_url: str | None, args: argparse.Namespace, batch: in
     path = spec.removeprefix(LOCAL)
     if not Path(path).is_dir():
         raise UserError(f"{spec}: there is no folder {path}")
+    require("transformers", "hf").utils.logging.disable_progress_bar()
     chat = load_chat(path)
     _tell_template(path, chat)
     sampler = HFSampler.load(path, chat.stops, batch_size=batch)

@@ -122,12 +122,12 @@ def test_an_edited_recipe_and_a_lost_stage_are_changes_too(config, write, tmp_pa
 def test_after_an_interrupt_the_same_command_goes_on_at_the_last_checkpoint(
     config, write, tmp_path, monkeypatch, capsys
 ):
-    import trl
+    from trl import SFTTrainer
 
     out = tmp_path / "out"
     monkeypatch.setattr(loop, "_conclude", lambda *_: {})
     config["stages"][2]["train"]["set"]["max_steps"] = 3
-    real, steps = trl.SFTTrainer.training_step, []
+    real, steps = SFTTrainer.training_step, []
 
     def training_step(*args, **kwargs):
         steps.append(1)
@@ -135,7 +135,7 @@ def test_after_an_interrupt_the_same_command_goes_on_at_the_last_checkpoint(
             raise KeyboardInterrupt
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(trl.SFTTrainer, "training_step", training_step)
+    monkeypatch.setattr(SFTTrainer, "training_step", training_step)
     assert main(["loop", write(config), "-o", str(out)]) == 130
     assert "stopped in" in capsys.readouterr().err
     assert states(out) == {"00-evaluate": "finished", "01-data": "finished", "02-sft": "running"}
