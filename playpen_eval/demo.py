@@ -1,109 +1,101 @@
-"""`make demo`: the games through Inspect, once with scripted players and once with a small local model.
+"""`make demo`: some games through Inspect, then the laptop loop: a small model before and after training.
 
-The model is made on the spot, with random weights and without any download. It cannot play; it shows that a local
-Hugging Face checkpoint goes through the same command, and what a table looks like when every reply breaks the form.
+Nothing is downloaded. The model is made on the spot; what it learns is shown on instances it has not seen, on a game it
+has not seen, and on skills that only the first of both trainings trains.
 """
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
 import argparse
 import os
+import shlex
+import subprocess
+import sys
+import time
 from pathlib import Path
 
-TEMPLATE = (
-    "{% for message in messages %}<|{{ message['role'] }}|>{{ message['content'] }}<|end|>{% endfor %}"
-    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
-)
+from playpen_eval.errors import UserError
+
+GAMES = ("taboo", "referencegame", "privateshared", "wordle", "codenames", "adventuregame")
 
 
-def make_tiny_model(folder: Path, seed: int = 0) -> Path:
-    """Makes a byte-level Llama of 0.1 million random weights with a chat template.
-
-    Args:
-        folder: Where to save it, in Hugging Face's format.
-        seed: Of the weights.
-
-    Returns:
-        The folder.
-    """
-    import torch
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-
-    marks = ["<|pad|>", "<|end|>", "<|user|>", "<|assistant|>", "<|system|>"]
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    vocabulary = {token: index for index, token in enumerate(marks + alphabet)}
-    raw = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)  # type: ignore[assignment]
-    raw.decoder = decoders.ByteLevel()  # type: ignore[assignment]
-    raw.add_special_tokens(marks)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=raw, pad_token="<|pad|>", eos_token="<|end|>", padding_side="left", model_max_length=8192
-    )
-    tokenizer.chat_template = TEMPLATE
-    torch.manual_seed(seed)
-    config = LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=64,
-        intermediate_size=128,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        max_position_embeddings=8192,
-        pad_token_id=0,
-        eos_token_id=1,
-        bos_token_id=None,
-    )
-    LlamaForCausalLM(config).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
-
-
-def main() -> None:
-    """Runs both evaluations and prints their tables."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--output", type=Path, default=Path("out/demo"), help="folder for model and logs")
-    parser.add_argument("--limit", type=int, default=2, help="instances per game for the local model")
-    args = parser.parse_args()
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-
+def play_some(logs: Path, limit: int) -> None:
+    """A few episodes in Inspect, with scripted players."""
     from inspect_ai import eval
     from inspect_ai.log import EvalLog
-    from inspect_ai.model import Model, get_model
-    from rich.console import Console
 
     from playpen_eval.grid import show
     from playpen_eval.inspect import game_scores
-    from playpen_eval.registry import shipped_games
     from playpen_eval.report import games_grid
 
-    console = Console()
-    tasks = [f"playpen/{name}" for name in shipped_games()]
+    tasks = [f"playpen/{name}" for name in GAMES]
+    print(f"inspect eval {' '.join(tasks)} --model playpen-scripted/best --limit {limit}", file=sys.stderr)
+    found: list[EvalLog] = eval(
+        tasks,
+        model="playpen-scripted/best",
+        limit=limit,
+        display="none",
+        log_dir=str(logs),
+        max_tasks=len(tasks),
+    )
+    if failed := [log for log in found if log.status != "success"]:
+        raise UserError(f"{failed[0].eval.task} failed: {failed[0].error}")
+    scores = {str(log.eval.metadata["game"]): game_scores(log) for log in found if log.eval.metadata}
+    show(games_grid(scores, "Scripted players in Inspect"))
 
-    def evaluate(title: str, model: Model | str, options: str, limit: int | None) -> None:
-        console.print(f"\n[bold]{title}[/bold]")
-        console.print(f"inspect eval {' '.join(tasks)} --model {model} {options}", soft_wrap=True, markup=False)
-        logs: list[EvalLog] = eval(
-            tasks,
-            model=model,
-            limit=limit,
-            display="none",
-            log_dir=str(args.output / "logs"),
-            max_tasks=len(tasks),
-            max_connections=len(tasks) * args.limit,
-        )
-        failed = [log for log in logs if log.status != "success"]
-        if failed:
-            raise SystemExit(f"{failed[0].eval.task} failed: {failed[0].error}")
-        show(games_grid({str(log.eval.metadata["game"]): game_scores(log) for log in logs if log.eval.metadata}))
 
-    evaluate("Scripted players, all test instances", "playpen-scripted/best", "", None)
-    path = make_tiny_model(args.output / "model")
-    tiny = get_model(f"hf/{path}", do_sample=False, device="cpu")
-    options = f"-M do_sample=false -M device=cpu --limit {args.limit}"
-    evaluate("A local model with random weights", tiny, options, args.limit)
-    console.print(f"\nTo look at every episode: .venv/bin/inspect view --log-dir {args.output / 'logs'}")
+def hand_over(model: Path, output: Path, limit: int) -> None:
+    """The trained checkpoint in lm-evaluation-harness, as it is."""
+    words = [
+        "lm-eval",
+        "--model",
+        "hf",
+        "--model_args",
+        f"pretrained={model}",
+        "--device",
+        "cpu",
+        "--apply_chat_template",
+    ]
+    words += ["--tasks", "playpen_practice_clues_guesser", "--limit", str(limit), "--gen_kwargs", "max_gen_toks=16"]
+    words += ["--batch_size", "64", "--output_path", str(output), "--log_samples"]
+    print(f"\nplaypen-eval {shlex.join(words)}", file=sys.stderr)
+    done = subprocess.run([sys.executable, "-m", "playpen_eval", *words], stderr=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        raise UserError(f"lm-eval failed with exit status {done.returncode}; run the command above to see why")
+
+
+def main() -> int:
+    """Runs all of it; a demo that was interrupted goes on when it is started again."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, default=Path("out/demo"), help="folder (default: %(default)s)")
+    parser.add_argument("--config", default="laptop", help="of the loop (default: %(default)s)")
+    parser.add_argument("--seed", type=int, help="of the loop (default: the config's)")
+    parser.add_argument("--limit", type=int, default=2, help="scripted episodes of each game (default: %(default)s)")
+    args = parser.parse_args()
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # more threads than one slow so small a model down
+    begin = time.monotonic()
+    try:
+        from playpen_eval.train.loop import run_loop
+        from playpen_eval.train.plan import load_plan
+
+        plan = load_plan(args.config, args.output / "loop", args.seed)
+        play_some(args.output / "logs", args.limit)
+        run_loop(plan, args.output / "loop")
+        [*_, last] = [stage.steps[0].made for stage in plan if stage.kind == "train"]
+        hand_over(last, args.output / "lm-eval", 100)
+    except UserError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("demo: interrupted; started again it goes on", file=sys.stderr)
+        return 130
+    print(f"\nPages and plots of axes before and after: {args.output / 'loop'} (.html, .png, .svg)")
+    print(f"Every scripted episode: inspect view --log-dir {args.output / 'logs'}")
+    print(f"{time.monotonic() - begin:.0f} s in all")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

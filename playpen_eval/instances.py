@@ -150,12 +150,14 @@ def load_instances(game: Game, source: str = "test", experiment: str | None = No
     Args:
         game: The game.
         source: A split name; `clembench:DIR[@vX.Y]` for a clembench checkout; or a .jsonl file that
-            `playpen-eval generate` wrote.
+            `playpen-eval generate` wrote, or a folder of such files, one for each game.
         experiment: Only this experiment.
 
     Raises:
         UserError: The source does not exist or does not fit the game.
     """
+    if source not in SPLITS and Path(source).is_dir():
+        source = str(Path(source) / f"{game.name}.jsonl")
     if source in SPLITS:
         name, rows = source, game.load_split(source)
         if rows is None:
@@ -170,7 +172,7 @@ def load_instances(game: Game, source: str = "test", experiment: str | None = No
         _check_file(game, source, rows)
     else:
         raise UserError(
-            f"unknown instances {source!r}; use one of {', '.join(SPLITS)}, clembench:DIR@v2.0 or FILE.jsonl"
+            f"unknown instances {source!r}; use one of {', '.join(SPLITS)}, clembench:DIR@v2.0, FILE.jsonl or a folder"
         )
     if experiment is not None:
         names = {row["experiment"] for row in rows}

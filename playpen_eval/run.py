@@ -2,6 +2,7 @@
 
 The folder holds run.json (what was run, and with which versions) and episodes.jsonl (one finished episode a line).
 """
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from playpen_eval.drivers import play_async
 from playpen_eval.endpoint import ContextFullError
@@ -25,6 +26,9 @@ from playpen_eval.instances import InstanceSet, read_jsonl
 from playpen_eval.players import learner_roles
 from playpen_eval.provenance import provenance
 from playpen_eval.scoring import GameScore, episode_score, summarise
+
+if TYPE_CHECKING:
+    from playpen_eval.train.players import Player
 
 FORMAT = 1
 CONTEXT_FULL = "the context of the model is full"
@@ -213,17 +217,7 @@ async def play_jobs(
             except ContextFullError:
                 assert episode.role is not None  # somebody was asked
                 outcome = Outcome.aborted(episode.role, CONTEXT_FULL)
-            folder.add(
-                {
-                    "id": instance["id"],
-                    "game": job.game.name,
-                    "experiment": instance["experiment"],
-                    "roles": [turn.role for turn in episode.turns],
-                    "replies": episode.replies,
-                    "outcome": outcome.to_dict(),
-                    "seconds": round(time.monotonic() - start, 3),
-                }
-            )
+            folder.add(_record(episode, outcome, time.monotonic() - start))
             on_done()
 
     missing = [(job, i) for job in jobs for i in job.wanted if i["id"] not in folder.records]
@@ -234,3 +228,74 @@ async def play_jobs(
     except* UserError as errors:
         # All the episodes that ran fail for one reason, such as a server that went away; one message says it.
         raise errors.exceptions[0] from None
+
+
+def play_jobs_in_step(
+    jobs: Sequence[Job],
+    folder: RunFolder,
+    learner: Player,
+    partner: Player,
+    batch: int,
+    seed: str = "0",
+    on_done: Callable[[], None] = lambda: None,
+) -> None:
+    """Plays what the folder does not hold yet, many episodes in step, for players that answer batches.
+
+    Args:
+        jobs: What to play.
+        folder: Where finished episodes go, when all of their batch are.
+        learner: Answers for the learner's roles.
+        partner: Answers for the other roles.
+        batch: Episodes side by side.
+        seed: Of what is drawn; the same batches then get the same replies.
+        on_done: Called after each episode.
+
+    Raises:
+        UserError: A player failed for a reason that is no player's fault.
+    """
+    missing = [(job, i) for job in jobs for i in job.wanted if i["id"] not in folder.records]
+    for begin in range(0, len(missing), batch):
+        start = time.monotonic()
+        plays = [(job, Episode(job.game, instance)) for job, instance in missing[begin : begin + batch]]
+        full: dict[int, Outcome] = {}
+        while waiting := [place for place, (_, one) in enumerate(plays) if one.role and place not in full]:
+            learning = [place for place in waiting if plays[place][1].role in plays[place][0].roles]
+            if learning:
+                full |= _in_step([(place, plays[place][1]) for place in learning], learner, seed)
+            else:  # partners answer together, once everybody waits for them
+                full |= _in_step([(place, plays[place][1]) for place in waiting], partner, seed)
+        each = (time.monotonic() - start) / len(plays)
+        for place, (_, episode) in enumerate(plays):
+            outcome = full.get(place, episode.outcome)
+            assert outcome is not None  # nobody is to move
+            folder.add(_record(episode, outcome, each))
+            on_done()
+
+
+def _in_step(waiting: Sequence[tuple[int, Episode]], player: Player, seed: str) -> dict[int, Outcome]:
+    """One reply in each episode; returns the outcome of those whose context is full."""
+    from playpen_eval.train.players import Asked, Failure
+
+    asked = [Asked(one.observe(), f"{seed}/{one.instance['id']}/{len(one.turns)}") for _, one in waiting]
+    full = {}
+    for (place, episode), reply in zip(waiting, player(asked), strict=True):
+        if not isinstance(reply, Failure):
+            episode.act(reply)
+        elif reply.fault and episode.role:
+            full[place] = Outcome.aborted(episode.role, CONTEXT_FULL)
+        else:
+            raise UserError(reply.reason)
+    return full
+
+
+def _record(episode: Episode, outcome: Outcome, seconds: float) -> dict[str, Any]:
+    """A finished episode as a line of the file."""
+    return {
+        "id": episode.instance["id"],
+        "game": episode.game.name,
+        "experiment": episode.instance["experiment"],
+        "roles": [turn.role for turn in episode.turns],
+        "replies": episode.replies,
+        "outcome": outcome.to_dict(),
+        "seconds": round(seconds, 3),
+    }

@@ -293,7 +293,7 @@ def test_command_line(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_local_hugging_face_model(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the extra hf is not installed")
-    from playpen_eval.demo import make_tiny_model
+    from tiny_llama import make_tiny_model
 
     model = get_model(f"hf/{make_tiny_model(tmp_path / 'model')}", do_sample=False, device="cpu")
     [log] = eval(

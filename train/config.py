@@ -376,14 +376,24 @@ def build(kind: type[Any], data: Mapping[str, Any], where: str) -> Any:
         raise UserError(f"{place}: {message}, not {first['input']!r}" if place else message) from None
 
 
-def _read(recipe: str) -> dict[str, Any]:
-    import yaml
+def recipe_path(recipe: str) -> Path:
+    """The file of a recipe.
 
+    Raises:
+        UserError: There is none.
+    """
     path = Path(recipe) if recipe.endswith((".yaml", ".yml")) else RECIPES / f"{recipe}.yaml"
     if not path.is_file():
         if path.parent == RECIPES:
             raise unknown("recipe", recipe, recipe_names())
         raise UserError(f"the recipe {recipe} does not exist; there are {', '.join(recipe_names())}")
+    return path
+
+
+def _read(recipe: str) -> dict[str, Any]:
+    import yaml
+
+    path = recipe_path(recipe)
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -84,7 +84,7 @@ def make_nano(folder: Path, games: Sequence[str] = (), seed: int = 0, size: str 
     played = [load_game(name) for name in games or default_games()]
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already; name another folder, or delete it")
-    require("transformers", "hf")
+    require("transformers", "hf").utils.logging.disable_progress_bar()
     tokenizer = make_tokenizer(text for game in played for text in texts(game))
     model = make_model(len(tokenizer), size, seed)
     about = {

@@ -25,6 +25,7 @@ COMMANDS = (
     "data",
     "nano",
     "train",
+    "loop",
 )
 
 

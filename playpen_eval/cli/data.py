@@ -17,7 +17,7 @@ SUMMARY = "data sets for training out of recordings, logs and fresh play; and wh
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parsers = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    _add_make(parsers.add_parser("make", help="make a data set and its manifest"))
+    add_make_arguments(parsers.add_parser("make", help="make a data set and its manifest"))
     check = parsers.add_parser("check", help="exit with 1 if a data set shares instances with an evaluation set")
     check.add_argument("data", metavar="DATA", help="a .jsonl or .parquet file")
     check.add_argument(
@@ -30,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.add_argument("--json", action="store_true", help="print JSON")
 
 
-def _add_make(parser: argparse.ArgumentParser) -> None:
+def add_make_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declares the arguments of `make`."""
     parser.add_argument(
         "sources",
         nargs="*",
@@ -63,7 +64,7 @@ def _add_make(parser: argparse.ArgumentParser) -> None:
     play.add_argument(
         "--error", default="slip", choices=("slip", "breaker"), help="slip: a wrong reply in the right form (default)"
     )
-    play.add_argument("--instances", default="train", help="a split or FILE.jsonl (default: %(default)s)")
+    play.add_argument("--instances", default="train", help="a split, FILE.jsonl, or a folder (default: %(default)s)")
     play.add_argument("--limit", type=int, metavar="N", help="only the first N instances of each game")
     play.add_argument("--repeats", type=int, default=1, metavar="N", help="episodes of each instance (default: 1)")
     play.add_argument("--temperature", type=float, default=1.0, help="of models (default: %(default)s)")

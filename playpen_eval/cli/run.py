@@ -1,38 +1,46 @@
 """`playpen-eval run`."""
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
 import argparse
 import json
 import math
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from playpen_eval.run import Job, Reply, RunFolder
+    from playpen_eval.train.chat import Chat
+    from playpen_eval.train.players import Player
 
-SUMMARY = "play games without a harness: scripted players, or a model behind an OpenAI-compatible endpoint"
+SUMMARY = "play games without a harness: scripted players, a local model, or one behind an OpenAI-compatible endpoint"
+LOCAL = "local:"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
     parser.add_argument("games", nargs="*", metavar="GAME")
     parser.add_argument("--all", action="store_true", help="play every game")
-    parser.add_argument("--model", required=True, help="scripted, scripted:breaker, or the endpoint's name of a model")
+    parser.add_argument("--model", required=True, help="scripted, local:DIR, or the endpoint's name of a model")
     parser.add_argument("--base-url", metavar="URL", help="such as http://127.0.0.1:8000/v1; key in OPENAI_API_KEY")
-    parser.add_argument(
-        "--partner", default="self", help="who takes the other roles: self (default), scripted, a model"
-    )
+    parser.add_argument("--partner", default="self", help="who takes the other roles: self (default), or as --model")
     parser.add_argument("--partner-base-url", metavar="URL", help="default: --base-url")
     parser.add_argument("--role", help="the learner's role beside a partner (default: the game's own choice)")
-    parser.add_argument("--instances", default="test", help="a split, clembench:DIR@v2.0 or FILE.jsonl (default: test)")
+    parser.add_argument(
+        "--instances", default="test", help="a split, clembench:DIR@v2.0, FILE.jsonl, or a folder (default: test)"
+    )
     parser.add_argument("--experiment", help="only this experiment")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N instances of each game")
     parser.add_argument("--temperature", type=float, default=0.0, help="(default: %(default)s)")
     parser.add_argument("--max-tokens", type=int, default=300, help="tokens of one reply (default: %(default)s)")
-    parser.add_argument("--concurrency", type=int, default=16, help="episodes at a time (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of a local model's sampling (default: %(default)s)")
+    parser.add_argument(
+        "--concurrency", type=int, metavar="N", help="episodes at a time (default: 16; with a local model 256)"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="a run there is continued")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
@@ -59,6 +67,7 @@ def run(args: argparse.Namespace) -> int:
     games = load_games(*args.games) if args.games else shipped_games()
     sets = {name: load_instances(game, args.instances, args.experiment) for name, game in games.items()}
     jobs = make_jobs(games, sets, args.partner, args.role, args.limit)
+    local = any(player.startswith(LOCAL) for player in (args.model, args.partner))
     settings = {
         "model": args.model,
         "base_url": args.base_url,
@@ -67,11 +76,12 @@ def run(args: argparse.Namespace) -> int:
         "experiment": args.experiment,
         "temperature": args.temperature,
         "max_tokens": args.max_tokens,
+        **({"seed": args.seed} if local else {}),
     }
     folder = RunFolder(args.output, describe(jobs, settings), {job.game.name: len(job.wanted) for job in jobs})
     try:
         folder.verify(jobs)
-        asyncio.run(_play(args, jobs, folder))
+        _play_local(args, jobs, folder) if local else asyncio.run(_play(args, jobs, folder))
         scores = folder.scores(jobs)
     finally:
         folder.close()
@@ -82,10 +92,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-async def _play(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) -> None:
+@contextmanager
+def _progress(jobs: list[Job], folder: RunFolder) -> Iterator[Callable[[], None]]:
+    """A bar on stderr; what it gives is called after each episode."""
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+    columns = (TextColumn("episodes"), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        total = sum(len(job.wanted) for job in jobs)
+        done = sum(instance["id"] in folder.records for job in jobs for instance in job.wanted)
+        task = progress.add_task("", total=total, completed=done)
+        yield lambda: progress.advance(task)
+
+
+async def _play(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) -> None:
     from playpen_eval.run import play_jobs
 
     learner, close_learner = _seat(args.model, args.base_url, args)
@@ -93,16 +114,64 @@ async def _play(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) ->
         partner, close_partner = learner, None
     else:
         partner, close_partner = _seat(args.partner, args.partner_base_url or args.base_url, args)
-    columns = (TextColumn("episodes"), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        total = sum(len(job.wanted) for job in jobs)
-        done = sum(instance["id"] in folder.records for job in jobs for instance in job.wanted)
-        task = progress.add_task("", total=total, completed=done)
+    with _progress(jobs, folder) as on_done:
         try:
-            await play_jobs(jobs, folder, learner, partner, args.concurrency, lambda: progress.advance(task))
+            await play_jobs(jobs, folder, learner, partner, args.concurrency or 16, on_done)
         finally:
             for close in filter(None, (close_learner, close_partner)):
                 await close()
+
+
+def _play_local(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) -> None:
+    """Plays as training plays: many episodes in step, one call of generate for all of them."""
+    from playpen_eval.run import play_jobs_in_step
+
+    if all(instance["id"] in folder.records for job in jobs for instance in job.wanted):
+        return
+    batch = args.concurrency or 256
+    learner = _player(args.model, args.base_url, args, batch)
+    partner = learner
+    if args.partner not in ("self", args.model):
+        partner = _player(args.partner, args.partner_base_url or args.base_url, args, batch)
+    with _progress(jobs, folder) as on_done:
+        play_jobs_in_step(jobs, folder, learner, partner, batch, str(args.seed), on_done)
+
+
+def _player(spec: str, base_url: str | None, args: argparse.Namespace, batch: int) -> Player:
+    """A player that answers batches."""
+    from playpen_eval.endpoint import Endpoint
+    from playpen_eval.errors import UserError, require
+    from playpen_eval.players import scripted_style
+    from playpen_eval.train.chat import load_chat
+    from playpen_eval.train.players import endpoint_player, sampler_player, scripted_player
+    from playpen_eval.train.sampler import HFSampler
+    from playpen_eval.train.session import quiet
+
+    if style := scripted_style(spec):
+        return scripted_player(style)
+    if not spec.startswith(LOCAL):
+        if base_url is None:
+            raise UserError(f"{spec!r} is no scripted player and no local:DIR; a model needs --base-url")
+        return endpoint_player(Endpoint(spec, base_url, args.temperature, args.max_tokens))
+    quiet()
+    path = spec.removeprefix(LOCAL)
+    if not Path(path).is_dir():
+        raise UserError(f"{spec}: there is no folder {path}")
+    require("transformers", "hf").utils.logging.disable_progress_bar()
+    chat = load_chat(path)
+    _tell_template(path, chat)
+    sampler = HFSampler.load(path, chat.stops, batch_size=batch)
+    context = getattr(sampler.model.config, "max_position_embeddings", None)
+    return sampler_player(
+        sampler, chat, max_new_tokens=args.max_tokens, temperature=args.temperature, max_context=context
+    )
+
+
+def _tell_template(path: str, chat: Chat) -> None:
+    import sys
+
+    if chat.template != "own":
+        print(f"{path}: its template rewrites history; played with TRL's for training, as in training", file=sys.stderr)
 
 
 def _seat(
@@ -120,6 +189,8 @@ def _seat(
 
         return reply, None
     if base_url is None:
-        raise UserError(f"{player!r} is no scripted player (scripted, scripted:breaker); a model needs --base-url")
+        raise UserError(
+            f"{player!r} is no scripted player (scripted, scripted:breaker) and no local:DIR; a model needs --base-url"
+        )
     endpoint = Endpoint(player, base_url, args.temperature, args.max_tokens)
     return endpoint.reply, endpoint.close

@@ -71,7 +71,7 @@ def test_a_missing_harness_names_the_extra(monkeypatch):
 @pytest.fixture(scope="session")
 def tiny_llama(tmp_path_factory) -> Path:
     pytest.importorskip("torch", reason="the extra hf is not installed")
-    from playpen_eval.demo import make_tiny_model
+    from tiny_llama import make_tiny_model
 
     return make_tiny_model(tmp_path_factory.mktemp("model"))
 

@@ -280,7 +280,7 @@ def test_a_subset_is_what_the_harness_runs(local, tmp_path, capsys):
 @pytest.mark.slow
 def test_the_real_command_line_runs_the_smoke_suite(tmp_path):
     """A local model through the harness's own command line, then the table of what it wrote."""
-    from playpen_eval.demo import make_tiny_model
+    from tiny_llama import make_tiny_model
 
     make_tiny_model(tmp_path / "model")
     out = tmp_path / "out"
