@@ -15,10 +15,8 @@ _SHOWN = re.compile(r"((?:[a-z] ){4}[a-z])\n((?:[gyb] ){4}[gyb])")
 
 def mark_loose(target: str, guess: str) -> str:
     """LMRL-Gym's marks: g right place, y anywhere in the target, b not in it; letters are not counted."""
-    return "".join(
-        "g" if letter == other else "y" if letter in target else "b"
-        for letter, other in zip(guess, target, strict=True)
-    )
+    pairs = zip(guess, target, strict=True)
+    return "".join("g" if letter == other else "y" if letter in target else "b" for letter, other in pairs)
 
 
 def mark_standard(target: str, guess: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from random import Random
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from playpen_eval.game import NO_REWARD, Ask, Game, Instance, Outcome, ScriptedPlayer, View, read_texts
 from playpen_eval.lmrl import normalised

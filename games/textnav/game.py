@@ -1,4 +1,4 @@
-"""LMRL-Gym's text-based navigation, fully and partially observed: rules and instances; README.md tells them in words."""
+"""LMRL-Gym's text-based navigation, fully and partially observed: rules; README.md tells them in words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playpen_eval.game import Ask, Game, Instance, Outcome, ScriptedPlayer, View
 
 from .policies import POLICIES
 from .prose import LIMIT, TASK, draw, read, show, tidy
-from .world import ROOMS, House, greedy, parse
+from .world import ROOMS, VERBS, House, greedy, parse
 
 PATIENCE = 3
 """Replies in a row that are no commands, with which an episode is broken off."""
@@ -37,13 +37,15 @@ class FullNavigation(Game):
         while steps < LIMIT and in_row < PATIENCE and not (house.done or house.lost):
             task = f"{TASK}\n\n" if self.full or not steps else ""
             text = f"{task}{note}{show(house, instance['wording'], self.full)}"
-            command = parse(tidy((yield Ask("player", text, remember=not self.full))))
+            said = tidy((yield Ask("player", text, remember=not self.full)))
+            command = parse(said)
             steps += 1
-            if command is None:
-                malformed, in_row, note = malformed + 1, in_row + 1, f"{NO_COMMAND}\n"
+            if command and house.act(command):
+                note, in_row = "", 0
+            elif said.partition(" ")[0] in VERBS:
+                note, in_row, refused = f"{IMPOSSIBLE}\n", 0, refused + 1
             else:
-                possible, in_row = house.act(command), 0
-                refused, note = refused + (not possible), "" if possible else f"{IMPOSSIBLE}\n"
+                note, in_row, malformed = f"{NO_COMMAND}\n", in_row + 1, malformed + 1
         paid = float(house.done)
         metrics = {"return": paid, "steps": steps, "refused": refused, "malformed": malformed}
         more: dict[str, Any] = {"metrics": metrics, "reward": {"player": paid}}

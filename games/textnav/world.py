@@ -17,7 +17,7 @@ EXITS: Mapping[str, Mapping[str, str]] = {
     "workshop": {"south": "hall", "west": "washroom"},
     "washroom": {"east": "workshop", "south": "study"},
 }
-"""Room -> direction -> room. The ways are those of the paper's house, turned round; no two rooms have the same exits."""
+"""Room -> direction -> room: the ways of the paper's house, turned round. No two rooms have the same exits."""
 
 ROOMS = tuple(EXITS)
 DIRECTIONS = ("north", "east", "south", "west")
@@ -38,6 +38,8 @@ THINGS = {
 FOOD = ("stale bun", "fresh bun", "pear")
 TARGET, PLACE = "stale bun", "cooler"
 HELD = "you"
+VERBS = frozenset("go open close take drop put insert eat examine look inventory".split())
+"""How a command begins; the last three, which players of such games know, are never possible."""
 
 _ROOM_OF = {name: room for places in (SHELVES, CONTAINERS) for room, name in places.items()}
 _ANY = {

@@ -28,9 +28,10 @@ def main() -> None:
             for number in range(count):
                 instance = {"target": words[number % len(words)], "feedback": rule}
                 outcome = Episode(game, instance, game.behave(policy, instance, rng)).outcome
-                returns.append(outcome.metrics["return"])
+                assert outcome is not None
+                returns.append(outcome.metrics["return"] or 0.0)
                 solved += outcome.kind == "success"
-                turns += outcome.metrics["guesses"]
+                turns += outcome.metrics["guesses"] or 0
             print(
                 f"{rule:9} {policy:8} return {statistics.mean(returns):.3f} (sd {statistics.pstdev(returns):.2f})  "
                 f"solved {solved / count:.1%}  {turns / count:.2f} guesses"

@@ -41,7 +41,7 @@ def main() -> None:
         averages.append(statistics.mean(policies.expected_returns(maze, shares).values()))
         lengths = [len(walk) for walk in walks]
         print(
-            f"{name:10} {len(maze.starts())} starts  optimal {best:.2f}  random {random:.2f}  average {averages[-1]:.2f}"
+            f"{name:9} {len(maze.starts())} starts  optimal {best:.2f}  random {random:.2f}  average {averages[-1]:.2f}"
             f"  data: {statistics.mean(lengths):.1f} moves (sd {statistics.pstdev(lengths):.1f}), "
             f"goal {reached / len(walks):.1%}, " + ", ".join(f"{move} {share:.3f}" for move, share in shares.items())
         )

@@ -27,8 +27,8 @@ def main() -> None:
             instance = game.generate("default", rng) | {"start": rooms[number % len(rooms)]}
             outcome = Episode(game, instance, game.behave(policy, instance, rng)).outcome
             assert outcome is not None
-            returns.append(outcome.metrics["return"])
-            steps.append(outcome.metrics["steps"])
+            returns.append(outcome.metrics["return"] or 0.0)
+            steps.append(outcome.metrics["steps"] or 0)
         print(
             f"{policy:8} return {statistics.mean(returns):.4f} (sd {statistics.pstdev(returns):.3f})  "
             f"{statistics.mean(steps):.2f} turns, {min(steps):.0f} to {max(steps):.0f}"
