@@ -38,7 +38,7 @@ THINGS = {
 FOOD = ("stale bun", "fresh bun", "pear")
 TARGET, PLACE = "stale bun", "cooler"
 HELD = "you"
-VERBS = frozenset("go open close take drop put insert eat examine look inventory".split())
+VERBS = frozenset(["go", "open", "close", "take", "drop", "put", "insert", "eat", "examine", "look", "inventory"])
 """How a command begins; the last three, which players of such games know, are never possible."""
 
 _ROOM_OF = {name: room for places in (SHELVES, CONTAINERS) for room, name in places.items()}
