@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from playpen_eval.game import NO_REWARD, Ask, Game, Instance, Outcome, ScriptedPlayer, View
 from playpen_eval.lmrl import normalised
 
 from . import scripted
-from .mazes import LAYOUTS, Cell, Maze, maze_of
+from .mazes import LAYOUTS, Cell, Maze, maze_of, start_of
 from .policies import POLICIES
 from .rules import LIMIT, MEMORY, PATIENCE, Seen, full, partial, read_move
 
@@ -29,14 +29,13 @@ class FullMaze(Game):
     roles = ("walker",)
     experiments = tuple(LAYOUTS)
     sizes = {"train": 13, "validation": 6, "test": 6}
-    visible: ClassVar[Any] = {"walker": ("goal", "start")}
+    visible: ClassVar[Mapping[str, tuple[str, ...]]] = {"walker": ("goal", "start")}
     policies = tuple(POLICIES)
 
     def play(self, instance: Instance) -> Generator[Ask, str, Outcome]:
         """A move is a turn; what it is worth is paid with the next one."""
         maze = maze_of(instance)
-        row, column = instance["start"]
-        cell: Cell = (row, column)
+        cell = start = start_of(instance)
         walk = _Walk([], [])
         while cell != maze.goal and len(walk.credit) < LIMIT and not walk.broken_off:
             reward = {"walker": walk.credit[-1]} if walk.credit else NO_REWARD
@@ -49,7 +48,7 @@ class FullMaze(Game):
                 walk.bumps += bumped
                 walk.credit.append(0.0 if cell == maze.goal else STEP)
         if cell == maze.goal:
-            best = STEP * (maze.distance[row, column] - 1)
+            best = STEP * (maze.distance[start] - 1)
             score = normalised(sum(walk.credit), WORST, AVERAGE, best)
             return Outcome.success(score, "the goal was reached", **walk.numbers())
         # What an episode that is broken off leaves unpaid is paid as if it went on like that.
@@ -79,8 +78,8 @@ class FullMaze(Game):
     def solution(self, instance: Instance, *, last: bool = False) -> list[str]:
         """A shortest way, after moves against a wall."""
         way = self.behave("best", instance, Random(0))
-        maze, (row, column) = maze_of(instance), instance["start"]
-        wall = next(name for name, after in maze.steps[row, column].items() if after == (row, column))
+        start = start_of(instance)
+        wall = next(name for name, after in maze_of(instance).steps[start].items() if after == start)
         return [f"move {wall}"] * (last * (LIMIT - len(way))) + way
 
     def behave(self, policy: str, instance: Instance, rng: Random) -> list[str]:

@@ -157,5 +157,11 @@ def maze_of(instance: Mapping[str, Any]) -> Maze:
     return maze(tuple(instance["map"]), (row, column))
 
 
+def start_of(instance: Mapping[str, Any]) -> Cell:
+    """The start of an instance."""
+    row, column = instance["start"]
+    return row, column
+
+
 KNOWN = {name: maze(layout.rows, layout.goal) for name, layout in LAYOUTS.items()}
 """The mazes by name."""

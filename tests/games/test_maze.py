@@ -14,7 +14,7 @@ from playpen_eval.train.rewards import turn_credit
 from playpen_eval.episode import Episode
 from playpen_eval.instances import SPLITS, load_instances
 from playpen_eval.lmrl import normalised
-from playpen_eval.registry import axis_games, load_game
+from playpen_eval.registry import load_game
 
 mazes, policies, rules = (
     importlib.import_module(f"playpen_eval.games.maze.{name}") for name in ("mazes", "policies", "rules")
@@ -169,7 +169,3 @@ def test_walks_of_the_data_stay_in_their_piece():
 
 def test_goals_tell_the_mazes_apart():
     assert len({layout.goal for layout in mazes.LAYOUTS.values()}) == len(mazes.LAYOUTS)
-
-
-def test_the_games_are_on_the_axis():
-    assert {"maze_fo", "maze_po", "textnav_fo", "textnav_po", "lmrl_wordle"} <= axis_games("lmrl").keys()
