@@ -29,10 +29,11 @@ AXES = {
     "practice_instances": ("practice", False),
     "practice_games": ("practice", True),
     "practice_skills": ("practice_skills", False),
+    "lmrl": ("lmrl", False),
 }
 """What there is a clemscore over: a suite, and whether its held-out games are meant. The first two are questions asked
-of every checkpoint; the third is clembench's figure for reference tests; the last three ask the three questions of
-models that are trained on a laptop."""
+of every checkpoint; the third is clembench's figure for reference tests; the practice axes ask the three questions of
+models that are trained on a laptop; the last is the tasks of LMRL-Gym."""
 
 
 @dataclass

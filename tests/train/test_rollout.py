@@ -216,3 +216,17 @@ def test_an_endpoint_that_is_not_there(relay, chat):
     sampler = TalkingSampler(chat, lambda prompt: "word")
     rows = play([Episode(relay, INSTANCE)], [("sender",)], sampler, chat, SETTINGS, endpoint_player(endpoint))
     assert [(row.meta.kind, row.reward) for row in rows] == [("failed", None)]
+
+
+@pytest.mark.parametrize(("name", "reply", "rows", "total"), [
+    ("maze_fo", "move up", 101, -101), ("lmrl_wordle", "shape", 1, -6),
+])  # fmt: skip
+def test_rows_carry_what_a_game_pays_for_each_turn(chat, name, reply, rows, total):
+    game = load_game(name)
+    instance = load_instances(game, "test").instances[0] | ({"target": "above"} if name == "lmrl_wordle" else {})
+    instance |= {"start": [1, 1]} if name == "maze_fo" else {}
+    found = play([Episode(game, instance)], [game.roles], TalkingSampler(chat, lambda prompt: reply), chat, SETTINGS)
+    assert len(found) == rows
+    assert sum(sum(row.turn_rewards) for row in found) == total
+    # Of a game that forgets, every turn is a row of its own, and they come in order.
+    assert [row.turn_rewards for row in found][-1][-1] == (-2 if name == "maze_fo" else -1)
