@@ -29,6 +29,7 @@ AXES = {
     "practice_instances": ("practice", False),
     "practice_games": ("practice", True),
     "practice_skills": ("practice_skills", False),
+    "lmrl": ("lmrl", False),
 }
 """What there is a clemscore over: a suite, and whether its held-out games are meant. The first two are questions asked
 of every checkpoint; the third is clembench's figure for reference tests; the last three ask the three questions of
