@@ -126,7 +126,7 @@ class Endgames(_Board):
     name = "chess_endgames"
     experiments = tuple(ENDINGS)
     sizes = _shipped(train=40, validation=10, test=25)
-    returns = Returns(lowest=-50, data=0, highest=1)
+    returns = Returns(lowest=-50, data=0.46, highest=1)
 
     def answer(self, instance: Instance, board: chess.Board) -> chess.Move:
         """The defender's move."""
@@ -162,7 +162,7 @@ class Chess(_Board):
 
     name = "chess"
     sizes = _shipped(train=40, validation=10, test=20)
-    returns = Returns(lowest=-100, data=0, highest=1)
+    returns = Returns(lowest=-100, data=-0.59, highest=1)
 
     def answer(self, instance: Instance, board: chess.Board) -> chess.Move:
         """The opponent's move."""

@@ -29,7 +29,8 @@ def engine_name() -> str:
     Raises:
         UserError: There is none.
     """
-    return _engine(os.getpid()).name
+    with _LOCK:
+        return _engine(os.getpid()).name
 
 
 def require(name: str) -> None:
@@ -38,9 +39,10 @@ def require(name: str) -> None:
     Raises:
         UserError: There is none or another one.
     """
-    if engine_name() != name:
+    found = engine_name()
+    if found != name:
         raise UserError(
-            f"the instance is to be played against {name!r}, but {engine_name()!r} is installed; make new instances"
+            f"the instance is to be played against {name!r}, but {found!r} is installed; make new instances"
         )
 
 
