@@ -23,10 +23,11 @@ from playpen_eval.game import Outcome
 from playpen_eval.instances import SPLITS, load_instances
 from playpen_eval.players import scripted_reply
 from playpen_eval.registry import axis_games
-from tests.conftest import cases
 
-modules = (f"playpen_eval.games.chess.{name}" for name in cases("endings|opponents|returns|stockfish|tables|text"))
-endings, opponents, returns, stockfish, tables, text = map(importlib.import_module, modules)
+modules = ("endings", "opponents", "returns", "stockfish", "tables", "text")
+endings, opponents, returns, stockfish, tables, text = (
+    importlib.import_module(f"playpen_eval.games.chess.{name}") for name in modules
+)
 ROOT = Path(__file__).resolve().parent.parent.parent
 CHESS: Any = load_game("chess")
 ENDGAMES: Any = load_game("chess_endgames")
