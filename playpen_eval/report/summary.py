@@ -16,7 +16,7 @@ from playpen_eval.skills.catalogue import benchmark_of_task, benchmarks
 from playpen_eval.statistics import Interval, Statistic, macro_clemscore, macro_mean, run_estimate
 
 OVERALL = "overall"
-"""All games of a run except those that are reference benchmarks: of Playpen's, all fourteen."""
+"""All games of a run except reference benchmarks and LMRL-Gym's: of Playpen's, all fourteen."""
 
 SEEN = "train"
 """Episodes of this split are of instances that may have been trained on: shown, but part of no axis."""
@@ -157,7 +157,7 @@ def axis_members(setups: Mapping[str, Setup]) -> tuple[dict[str, dict[str, str]]
     ]
     members = {axis: {name: single[name] for name in sorted(axis_games(axis)) if name in single} for axis in AXES}
     references = {one.name for one in benchmarks().values() if one.kind == "game"}
-    references |= axis_games("statscore").keys() | axis_games("practice_skills").keys()
+    references |= {game for axis in ("statscore", "practice_skills", "lmrl") for game in axis_games(axis)}
     members[OVERALL] = {game: label for game, label in sorted(single.items()) if game not in references}
     return {axis: found for axis, found in members.items() if found}, doubts
 
