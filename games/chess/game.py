@@ -23,7 +23,9 @@ START = "rnbqkbnr/pppppppp/8/8/8/8/PPPPPPPP/RNBQKBNR w KQkq - 0 1"
 UNREADABLE = 3
 """Replies in a row without the form of a move that end an episode."""
 BLUNDER = 0.2
+"""How often Black moves at random."""
 NODES = 1000
+"""What Stockfish searches for a move."""
 ENDINGS = {"queen": (5,), "rook": (4,), "queen_rook": (4, 5), "rooks": (4, 4)}
 """Experiment -> white's pieces, as python-chess numbers them."""
 
