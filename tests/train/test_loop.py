@@ -122,7 +122,7 @@ def test_an_edited_recipe_and_a_lost_stage_are_changes_too(config, write, tmp_pa
 def test_after_an_interrupt_the_same_command_goes_on_at_the_last_checkpoint(
     config, write, tmp_path, monkeypatch, capsys
 ):
-    from trl import SFTTrainer
+    from trl.trainer.sft_trainer import SFTTrainer
 
     out = tmp_path / "out"
     monkeypatch.setattr(loop, "_conclude", lambda *_: {})
