@@ -205,7 +205,9 @@ def resample(
             for columns in extremes[stratum][tail]
         ]
         moved = [sign * figure(_with(observed, index, extra))[0] for index, extra in options]
-        most, extra = options[int(np.argmax(moved))]
+        # Rounding errors must not choose between strata that move the figure alike.
+        largest = max(moved) - TOLERANCE * max(map(abs, moved))
+        most, extra = next(option for option, move in zip(options, moved) if move >= largest)
         tails.append(figure(_with(resampled, most, weight * extra)))
     return Tails(*tails)
 

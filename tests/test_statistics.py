@@ -212,6 +212,13 @@ def test_p_and_interval_agree(episodes, statistic):
     assert 0 < found.p <= 1
 
 
+def test_rounding_errors_do_not_choose_the_stratum_of_the_one_more_instance():
+    episodes = [(None, None, "a"), (None, None, "b"), (0.1, None, "a"), (36.5, None, "c"), (100.0, 36.5, "c")]
+    tenth = [(None if b is None else b / 10, None if a is None else a / 10, s) for b, a, s in episodes]
+    scaled = compare(tenth, bounds=(0, 10))
+    assert near([10 * limit for limit in scaled.interval], compare(episodes).interval)
+
+
 def test_runs_that_are_each_others_mirror_image_differ_by_nothing():
     episodes = [(100 / 3, 10.0, "a"), (10.0, 100 / 3, "a"), (None, 70.1, "b"), (70.1, None, "b"), (0.3, 0.3, "b")]
     for statistic in (macro_mean, macro_clemscore, macro_played):

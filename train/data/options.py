@@ -102,8 +102,8 @@ def fresh_play(args: Namespace, policy: Policy) -> FreshPlay:
         UserError: A game may not be trained on, or a player does not exist.
     """
     if args.play == ["all"]:
-        # Practice games are for models that play nothing else.
-        shipped = {name: game for name, game in shipped_games().items() if not game.suite.startswith("practice")}
+        # Games of other suites are trained on by themselves; those of no suite are the user's own.
+        shipped = {name: game for name, game in shipped_games().items() if game.suite in ("playpen", "")}
         games = {name: game for name, game in shipped.items() if policy.allow_heldout or not game.held_out}
     else:
         games = load_games(*args.play)
