@@ -283,14 +283,19 @@ def compare(
     first, second = (
         select(run if isinstance(run, Run) else read_run(run), splits=splits, games=games) for run in (before, after)
     )
-    paired = pair_runs(first, second, allow)
+    return pair_up(first, second, allow, summarise_run)
+
+
+def pair_up(before: Run, after: Run, allow: Collection[str], summarise: Callable[[Run], Summary]) -> Comparison:
+    """Compares two runs that were read; `summarise` makes their figures, once they are known to be comparable."""
+    paired = pair_runs(before, after, allow)
     members, doubts = axis_members({label: paired.setups[label] for label in paired.games})
     return Comparison(
-        summarise_run(first),
-        summarise_run(second),
+        summarise(before),
+        summarise(after),
         paired,
         {axis: tuple(labels.values()) for axis, labels in members.items()},
-        tuple(_doubts(first, second, paired, doubts)),
+        tuple(_doubts(before, after, paired, doubts)),
     )
 
 

@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from playpen_eval.compare.comparison import Comparison, compare
+from playpen_eval.compare.comparison import Comparison, pair_up
 from playpen_eval.errors import UserError
-from playpen_eval.report.summary import Summary
+from playpen_eval.report.summary import Summary, select, summarise_run
 from playpen_eval.runs import Run, read_run
 
 _STEP = re.compile(r"(?:checkpoint|step|iter|epoch)s?[-_=]?(\d+)", re.IGNORECASE)
@@ -76,8 +76,17 @@ def compare_several(
     if steps is not None:
         order = sorted(range(len(read)), key=steps.__getitem__)
         read, steps = [read[index] for index in order], tuple(steps[index] for index in order)
-    pairs = itertools.combinations(range(len(read)), 2)
-    comparisons = {(i, j): compare(read[i], read[j], allow=allow, splits=splits, games=games) for i, j in pairs}
+    chosen = [select(run, splits=splits, games=games) for run in read]
+    summaries: dict[int, Summary] = {}
+
+    def summarised(run: Run) -> Summary:
+        """Each run is in several pairs; its intervals take seconds."""
+        if id(run) not in summaries:
+            summaries[id(run)] = summarise_run(run)
+        return summaries[id(run)]
+
+    pairs = itertools.combinations(range(len(chosen)), 2)
+    comparisons = {(i, j): pair_up(chosen[i], chosen[j], allow, summarised) for i, j in pairs}
     return Several(_labels(read), comparisons, steps)
 
 
