@@ -1,7 +1,7 @@
-"""`playpen-eval nano`: a model of 0.1 to 1 million random weights that learns the practice games within minutes.
+"""`playpen-eval nano`: a model of 0.1 to 20 million random weights that learns the practice games within minutes.
 
-What lets so small a model learn from a few hundred steps: weights drawn five times as wide as usual, embeddings tied to
-the output, and a vocabulary in which every word of its games is one token.
+What lets so small a model learn from a few hundred steps: weights drawn wider than usual, embeddings tied to the output,
+and a vocabulary in which every word of its games is one token.
 """
 
 from __future__ import annotations
@@ -41,20 +41,31 @@ EPISODES = 400
 VOCABULARY = 1024
 """Tokens at most: 256 bytes, five marks, and what is frequent."""
 CONTEXT = 2048
-INITIALIZER_RANGE = 0.1
-"""With the usual 0.02, models of this width learn nothing in the same number of steps."""
 
 
 class Size(NamedTuple):
-    """The shape of a model."""
+    """The shape of a model.
+
+    Attributes:
+        width: Of the hidden states.
+        layers: How many.
+        heads: Of the attention.
+        spread: Standard deviation of the weights. With the usual 0.02, narrow models learn nothing in as many steps.
+    """
 
     width: int
     layers: int
     heads: int
+    spread: float = 0.1
 
 
-SIZES = {"small": Size(64, 2, 4), "medium": Size(128, 2, 4), "large": Size(160, 4, 5)}
-"""About 0.1, 0.4 and 1.1 million weights with the vocabulary of the practice games."""
+SIZES = {
+    "small": Size(64, 2, 4),
+    "medium": Size(128, 2, 4),
+    "large": Size(160, 4, 5),
+    "gpu": Size(512, 8, 8, spread=0.035),
+}
+"""About 0.1, 0.4, 1.1 and 21 million weights with the vocabulary of the practice games; the last one is for a GPU."""
 
 
 def default_games() -> list[str]:
@@ -151,7 +162,7 @@ def make_model(tokens: int, size: str, seed: int) -> Any:
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
         max_position_embeddings=CONTEXT,
-        initializer_range=INITIALIZER_RANGE,
+        initializer_range=shape.spread,
         tie_word_embeddings=True,
         pad_token_id=MARKS.index(PAD),
         eos_token_id=MARKS.index(END),

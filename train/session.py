@@ -155,6 +155,12 @@ class Session:
 
         return torch.cuda.get_device_name() if self._gpu else "cpu"
 
+    def _peak_memory(self) -> int | None:
+        """Bytes that this process's tensors took on the GPU at most."""
+        import torch
+
+        return torch.cuda.max_memory_allocated() if self._gpu else None
+
     def _read_record(self) -> dict[str, Any]:
         path = self.output / MANIFEST
         try:
@@ -285,7 +291,7 @@ class Session:
         if self.main:
             # TRL's frozen copy of an adapter that was trained on.
             shutil.rmtree(self.output / "ref", ignore_errors=True)
-            self.told |= {"state": "finished", "steps": trainer.state.global_step}
+            self.told |= {"state": "finished", "steps": trainer.state.global_step, "peak_memory": self._peak_memory()}
             self._write(self.told)
         return trainer.state.log_history
 
