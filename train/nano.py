@@ -1,7 +1,7 @@
 """`playpen-eval nano`: a model of 0.1 to 20 million random weights that learns the practice games within minutes.
 
-What lets so small a model learn from a few hundred steps: weights drawn wider than usual, embeddings tied to the output,
-and a vocabulary in which every word of its games is one token.
+What lets so small a model learn from a few hundred steps: weights drawn wider than usual, embeddings tied to the
+output, and a vocabulary in which every word of its games is one token.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="games whose words it knows (default: the practice games)",
     )
     parser.add_argument("--seed", type=int, default=0, help="of the weights (default: %(default)s)")
-    parser.add_argument("--size", default="small", help="small, medium, large or gpu: 0.1, 0.4, 1.1 or 21 million weights")
+    parser.add_argument("--size", default="small", help="small, medium, large, gpu: 0.1, 0.4, 1.1, 21 million weights")
 
 
 def run(args: argparse.Namespace) -> int:
