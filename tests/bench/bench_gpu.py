@@ -2,8 +2,9 @@
 
 small: a model of 21 million weights from scratch learns the practice games: SFT, evaluation, GRPO, evaluation.
 billion: random weights in the shape of Llama-3.2-1B with LoRA: some steps of SFT and GRPO as in the paper's recipes.
+lmrl: random weights in the shape of gpt2-small: some steps of BC, MC returns, ILQL and PPO by LMRL-Gym's recipes.
 
-python tests/bench/bench_gpu.py small billion -o results/hardware/NAME.json [--scale 1]
+python tests/bench/bench_gpu.py small billion lmrl -o results/hardware/NAME.json [--scale 1]
 """
 
 from __future__ import annotations
@@ -134,7 +135,43 @@ def make_billion(words: Path, folder: Path, scale: float) -> None:
     AutoTokenizer.from_pretrained(words).save_pretrained(folder)
 
 
-STAGES = {"small": small, "billion": billion}
+def lmrl(out: Path, scale: float) -> dict[str, Any]:
+    """Steps of the recipes for gpt2-small on the maze."""
+    command("nano", out / "words", "--games", "maze_fo")
+    make_gpt2(out / "words", out / "gpt2", scale)
+    data = out / "mix.jsonl"
+    command(
+        "data", "maze_fo", "--policy", "mix", "--experiment", "double_t", "-n", 1000 if scale == 1 else 30, "-o", data
+    )
+    steps = [f"max_steps={max(2, round(40 * scale))}", "log_every=5", "save_every=1000", "precision=auto"]
+    few = [f"max_steps={max(1, round(2 * scale))}", "log_every=1", "save_every=1000", "limit=8"]
+    small = ["batch_size=4"] if scale < 1 else []
+    bc = [*steps, "adapter=none", "batch_size=128" if scale == 1 else "batch_size=4", "max_length=1024"]
+    runs = [("sft", None, bc), ("mc", "lmrl-maze-mc", [*steps, *small]), ("ilql", "lmrl-maze-ilql", [*steps, *small])]
+    runs.append(("ppo", "lmrl-maze-ppo", [*few, *small]))
+    found: dict[str, Any] = {}
+    for method, recipe, settings in runs:
+        given = ["--recipe", recipe] if recipe else []
+        given += ["--data", data] if method != "ppo" else []
+        sets = [word for one in settings for word in ("--set", one)]
+        command(
+            "train", method, "--model", out / ("gpt2" if method == "sft" else "sft"), *given, "-o", out / method, *sets
+        )
+        found[method] = figures(out / method)
+    return found
+
+
+def make_gpt2(words: Path, folder: Path, scale: float) -> None:
+    """Random weights in the shape of gpt2-small, its vocabulary included, with the tokenizer of a small model."""
+    from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
+
+    shape = {} if scale == 1 else {"n_embd": 64, "n_layer": 2, "n_head": 2, "vocab_size": 1024}
+    config = GPT2Config(bos_token_id=None, eos_token_id=1, **shape)
+    GPT2LMHeadModel(config).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(words).save_pretrained(folder)
+
+
+STAGES = {"small": small, "billion": billion, "lmrl": lmrl}
 
 
 def main() -> int:
