@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .cards import FEATURES, PERSONAS
+from .cards import BRANDS, FEATURES, PERSONAS
 from .reading import plain, read_prices
 
 STEP = 0.01
@@ -21,6 +22,7 @@ COUNTER = 0.92
 
 NAMES = {feature: plain(feature.removeprefix("a ")) for feature in FEATURES}
 """Feature -> how it is looked for in a message."""
+_BRANDS = re.compile("|".join(rf"\b{brand.lower()}\b" for brand in BRANDS))
 
 
 def named_features(text: str) -> list[str]:
@@ -61,17 +63,21 @@ class Buyer:
         self.ceiling = min(card["budget"], self.list_price)
         self.persona = PERSONAS[card["persona"]]
         self.messages = self.cuts = 0
-        self.brand_named = False
+        self.other_car = False
         self.missing = list(self.features)
         self.offer: int | None = None
         self._lowest: int | None = None
-        self._brand = plain(self.brand)
+        self._brand = self.brand.lower()
 
     def hear(self, text: str) -> None:
         """Takes in a message of the seller."""
         self.messages += 1
         words = plain(text)
-        self.brand_named = self.brand_named or self._brand in words
+        # Once it has said what it wants, a message that names no brand is about that car.
+        brands = _BRANDS.findall(words)
+        self.other_car = self._brand not in brands and (bool(brands) or self.messages == 1)
+        if self.other_car:
+            return
         named = named_features(words)
         if self.missing and 0 < len(named) <= BELIEVED:
             self.missing = [feature for feature in self.missing if feature not in named]
@@ -91,24 +97,25 @@ class Buyer:
         share += one.feature * (1 - len(self.missing) / len(self.features))
         return int(self.ceiling * max(0.0, min(1.0, share)))
 
+    @property
+    def deal(self) -> int | None:
+        """The last offer, if it is low enough now."""
+        return self.offer if self.offer is not None and self.offer <= self.limit else None
+
     def answer(self) -> str:
         """A decision line, or what it says to the seller."""
-        if self._takes() or self.messages >= self.persona.patience:
+        if self.deal is not None or self.messages >= self.persona.patience:
             return self.decide()
         says = self.persona.says
         return f"{says[self.messages % len(says)]} {self._wish()}"
 
     def decide(self) -> str:
         """The decision line, now."""
-        if self.offer is not None and self._takes():
-            return accept(self.list_price, self.offer)
-        return reject(self.list_price)
-
-    def _takes(self) -> bool:
-        return self.brand_named and self.offer is not None and self.offer <= self.limit
+        deal = self.deal
+        return reject(self.list_price) if deal is None else accept(self.list_price, deal)
 
     def _wish(self) -> str:
-        if not self.brand_named:
+        if self.other_car:
             return f"I am looking for the {self.brand} {self.type} with {listed(self.features)}."
         asked = f" And what about {self.missing[0]}?" if self.missing else ""
         if self.offer is None:

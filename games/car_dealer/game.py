@@ -115,12 +115,12 @@ class _Talk:
         self.instance = instance
         self.prices: set[int] = set()
         self.words: set[str] = set()
-        self.messages = 0
+        self.turns = 0
 
     def say(self, reply: str) -> str:
         """Takes a message of the seller; returns what the buyer is told of it."""
         said = tidy(reply)
-        self.messages += 1
+        self.turns += 1
         self.prices.update(read_prices(said).named)
         self.words.update(named_features(plain(said)))
         return said
@@ -166,7 +166,7 @@ class _Talk:
             "price": price,
             "discount": None if price is None else (list_price - price) / list_price,
             "features": len(self.words.intersection(instance["features"])),
-            "messages": self.messages,
+            "turns": self.turns,
             "decision": decision,
         }
         return {"metrics": metrics, "reward": {"seller": paid}}
