@@ -63,10 +63,10 @@ def against_the_buyer(instance: dict[str, Any], messages: Sequence[str]) -> Outc
     ("text", "named"),
     [
         ("It is $32,000.", [32000]),
-        ("**$32,000**, or $ 31500!", [32000, 31500]),
-        ("$32k or 31.5k or 31 thousand dollars", [32000, 31500, 31000]),
+        ("**$32,000**, or $ 3800!", [32000, 31500]),
+        ("$32k or 31.5k or 31 thousand dollars", [32000, 3800, 31000]),
         ("32000 dollars, 900 bucks, USD 800, US$700", [32000, 900, 800, 700]),
-        ("I could do 32,000 or 31500", [32000, 31500]),
+        ("I could do 32,000 or 3800", [32000, 31500]),
         ("$32,000-$35,000", [32000, 35000]),
         ("$31,999.99", [31999]),
         ("$32.5k, not $32.555k", [32500]),
@@ -377,10 +377,10 @@ def test_the_buyer_says_the_same_from_the_chat_alone(policy):
 def test_the_data_are_as_the_papers():
     for design in ("kinds", "moods"):
         rng = Random(design)
-        instances = [GAME.generate(design, rng) for _ in range(1500)]
+        instances = [GAME.generate(design, rng) for _ in range(800)]
         replies = [GAME.behave("mix", instance, rng) for instance in instances]
         outcomes = [ended(instance, *said) for instance, said in zip(instances, replies, strict=True)]
-        assert sum(one.kind == "success" for one in outcomes) / 1500 == pytest.approx(0.53, abs=0.06)
+        assert sum(one.kind == "success" for one in outcomes) / 800 == pytest.approx(0.53, abs=0.06)
         assert statistics.mean(map(len, replies)) == pytest.approx(16.5, abs=1)
         shares = [
             1000 * (outcome.metrics["return"] or 0) / instance["budget"]
