@@ -105,6 +105,17 @@ class RunFolder:
         self._match(identity, wanted)
         self.records = {record["id"]: record for record in self._read()}
 
+    def tell(self, facts: Mapping[str, Any]) -> None:
+        """Adds to run.json what shows only when the model is loaded.
+
+        Raises:
+            UserError: The episodes so far were played with something else.
+        """
+        manifest = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
+        self._compare(manifest, {name: value for name, value in facts.items() if name in manifest})
+        if facts.keys() - manifest.keys():
+            self._describe({**manifest, **facts})
+
     def _match(self, identity: Mapping[str, Any], wanted: Mapping[str, int]) -> None:
         manifest = self.path / "run.json"
         if not manifest.exists():
@@ -118,14 +129,20 @@ class RunFolder:
                 raise ValueError("not a JSON object")
         except (OSError, ValueError) as error:
             raise UserError(f"{manifest} is broken ({error}); choose another --output") from None
-        differing = [name for name in identity if before.get(name) != identity[name]]
-        if differing:
-            parts = [f"{name} was {before.get(name)!r}, now {identity[name]!r}" for name in differing]
-            raise UserError(f"{self.path} holds another run: {'; '.join(parts)}. Choose another --output")
+        self._compare(before, identity)
         told = before.get("wanted") or {}
         more = {game: max(n, told.get(game, 0)) for game, n in wanted.items()}
         if told | more != told:  # continued with a higher --limit
             self._describe(before | {"wanted": told | more})
+
+    def _compare(self, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        differing = [
+            f"{name} was {before.get(name)!r}, now {value!r}"
+            for name, value in now.items()
+            if before.get(name) != value
+        ]
+        if differing:
+            raise UserError(f"{self.path} holds another run: {'; '.join(differing)}. Choose another --output")
 
     def _describe(self, manifest: Mapping[str, Any]) -> None:
         path = self.path / "run.json"

@@ -89,6 +89,7 @@ class Chat:
         self._closed_ids = self._ids(self._closed)
         self._opening_ids = self._ids(self._opening)
         self._suffix = functools.lru_cache(maxsize=4096)(self._make_suffix)
+        self._text = functools.lru_cache(maxsize=4096)(self._make_text)
         self._check()
 
     @property
@@ -129,8 +130,7 @@ class Chat:
 
     def text(self, ids: Sequence[int]) -> str:
         """What a game may see of a generated reply: no end token, no other control token."""
-        text = self.tokenizer.decode([token for token in ids if token not in self.stops], skip_special_tokens=True)
-        return clean_reply(text.removeprefix(self._lead))
+        return self._text(tuple(ids))
 
     def encode(self, messages: Sequence[Mapping[str, str]], learn: Iterable[int]) -> Encoded:
         """A chat that exists as text only.
@@ -180,6 +180,10 @@ class Chat:
         if ids[: len(self._closed_ids)] != self._closed_ids:
             raise UserError(self._complaint("it renders a message differently when others follow"))
         return tuple(ids[len(self._closed_ids) :])
+
+    def _make_text(self, ids: tuple[int, ...]) -> str:
+        text = self.tokenizer.decode([token for token in ids if token not in self.stops], skip_special_tokens=True)
+        return clean_reply(text.removeprefix(self._lead))
 
     def _render(self, messages: Sequence[Mapping[str, str]], ask: bool = False) -> str:
         try:

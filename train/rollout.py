@@ -237,7 +237,7 @@ def _partner_round(plays: Sequence[_Play], partner: Player) -> None:
 
 
 def _rows(one: _Play, chat: Chat, settings: Settings, index: int) -> list[Row]:
-    episode, instance = one.episode, one.episode.instance
+    episode, name = one.episode, f"{settings.seed}/{index}"
     outcome = episode.outcome
     kind = outcome.kind if outcome else "aborted" if one.at_fault else FAILED
     fault = outcome.faulty_role if outcome else one.at_fault
@@ -250,20 +250,7 @@ def _rows(one: _Play, chat: Chat, settings: Settings, index: int) -> list[Row]:
             if not line.ids:
                 line.prompt_ids = line.prompt_ids or [chat.end]
                 line.heard([chat.end])
-            meta = RowMeta(
-                game=episode.game.name,
-                version=episode.game.version,
-                instance=instance["id"],
-                experiment=instance["experiment"],
-                split=instance["split"],
-                seat=role,
-                kind=kind,
-                score=outcome.score if outcome else None,
-                episode=f"{settings.seed}/{index}",
-                part=part,
-                player=settings.player,
-                partner=settings.partner,
-            )
+            meta = RowMeta.of(episode, role, kind, name, part=part, player=settings.player, partner=settings.partner)
             credits = [credit[turn] for turn in line.turns]
             logprobs = line.logprobs if seat.told else None
             # An empty line was given one token that nobody learns from.

@@ -21,6 +21,8 @@ from playpen_eval.errors import UserError
 from .data.files import read_records, write_records
 
 if TYPE_CHECKING:
+    from playpen_eval.episode import Episode
+
     from .chat import Chat
 
 
@@ -57,6 +59,31 @@ class RowMeta:
     player: str = "self"
     partner: str = "self"
     source: str = "play"
+
+    @classmethod
+    def of(cls, episode: Episode, seat: str, kind: str, name: str, **others: Any) -> RowMeta:
+        """What the episode itself tells.
+
+        Args:
+            episode: It is over, or nobody goes on with it.
+            seat: The learner's role.
+            kind: How it ended.
+            name: Its name among all rows of the set.
+            others: The fields from `part` on.
+        """
+        instance, outcome = episode.instance, episode.outcome
+        return cls(
+            game=episode.game.name,
+            version=episode.game.version,
+            instance=instance["id"],
+            experiment=instance["experiment"],
+            split=instance["split"],
+            seat=seat,
+            kind=kind,
+            score=outcome.score if outcome else None,
+            episode=name,
+            **others,
+        )
 
 
 @dataclass(slots=True)

@@ -124,6 +124,7 @@ class Clues(Game):
     """Find a thing among look-alikes from clues of one word."""
 
     name = "practice_clues"
+    version = 2
     suite = "practice"
     roles = ("describer", "guesser")
     sizes = {"train": 200, "validation": 100, "test": 400}
@@ -152,7 +153,7 @@ class Clues(Game):
         return 2 * TRIES
 
     def generate(self, experiment: str, rng: Random) -> Instance:
-        """A thing among others that share its colour or its name."""
+        """Three names in three colours each, and which of the nine things is the right one."""
         items, target = draw_lookalikes(rng)
         return {"items": items, "target": target}
 

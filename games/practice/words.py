@@ -30,16 +30,15 @@ def draw_items(count: int, rng: Random) -> list[Item]:
 
 
 def draw_lookalikes(rng: Random) -> tuple[list[Item], int]:
-    """Items of which one shares its colour with one other, and its thing with another one.
+    """Three names in three colours each: no item differs from the others in how it is like them.
 
     Returns:
-        The items in random order, and the index of that one.
+        The nine items in random order, and the index of any one of them.
     """
     colours, things = rng.sample(COLOURS, 3), rng.sample(THINGS, 3)
-    target = [colours[0], things[0]]
-    items = [target, [colours[0], things[1]], [colours[1], things[0]], [colours[2], things[2]]]
+    items = [[colour, thing] for colour in colours for thing in things]
     rng.shuffle(items)
-    return items, items.index(target)
+    return items, rng.randrange(len(items))
 
 
 def show(items: Iterable[Item]) -> str:

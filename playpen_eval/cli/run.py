@@ -8,7 +8,7 @@ import json
 import math
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -129,16 +129,19 @@ def _play_local(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) ->
     if all(instance["id"] in folder.records for job in jobs for instance in job.wanted):
         return
     batch = args.concurrency or 256
-    learner = _player(args.model, args.base_url, args, batch)
+    learner, weights = _player(args.model, args.base_url, args, batch)
+    folder.tell(weights)
     partner = learner
     if args.partner not in ("self", args.model):
-        partner = _player(args.partner, args.partner_base_url or args.base_url, args, batch)
+        partner, _ = _player(args.partner, args.partner_base_url or args.base_url, args, batch)
     with _progress(jobs, folder) as on_done:
         play_jobs_in_step(jobs, folder, learner, partner, batch, str(args.seed), on_done)
 
 
-def _player(spec: str, base_url: str | None, args: argparse.Namespace, batch: int) -> Player:
-    """A player that answers batches."""
+def _player(
+    spec: str, base_url: str | None, args: argparse.Namespace, batch: int
+) -> tuple[Player, dict[str, str | None]]:
+    """A player that answers batches, and for a local model the precision of its weights."""
     from playpen_eval.endpoint import Endpoint
     from playpen_eval.errors import UserError, require
     from playpen_eval.players import scripted_style
@@ -148,11 +151,11 @@ def _player(spec: str, base_url: str | None, args: argparse.Namespace, batch: in
     from playpen_eval.train.session import quiet
 
     if style := scripted_style(spec):
-        return scripted_player(style)
+        return scripted_player(style), {}
     if not spec.startswith(LOCAL):
         if base_url is None:
             raise UserError(f"{spec!r} is no scripted player and no local:DIR; a model needs --base-url")
-        return endpoint_player(Endpoint(spec, base_url, args.temperature, args.max_tokens))
+        return endpoint_player(Endpoint(spec, base_url, args.temperature, args.max_tokens)), {}
     quiet()
     path = spec.removeprefix(LOCAL)
     if not Path(path).is_dir():
@@ -162,9 +165,20 @@ def _player(spec: str, base_url: str | None, args: argparse.Namespace, batch: in
     _tell_template(path, chat)
     sampler = HFSampler.load(path, chat.stops, batch_size=batch)
     context = getattr(sampler.model.config, "max_position_embeddings", None)
-    return sampler_player(
+    player = sampler_player(
         sampler, chat, max_new_tokens=args.max_tokens, temperature=args.temperature, max_context=context
     )
+    return player, _precision(sampler.model)
+
+
+def _precision(model: Any) -> dict[str, str | None]:
+    """Number format and quantization of loaded weights, as `RunMeta` has them."""
+    from playpen_eval.runs.collect import precision
+
+    told = getattr(model.config, "quantization_config", None) or {}
+    told = told if isinstance(told, dict) else told.to_dict()
+    dtype, quantization = precision({"dtype": model.dtype, "quantization": told.get("quant_method"), **told})
+    return {"dtype": dtype, "quantization": quantization}
 
 
 def _tell_template(path: str, chat: Chat) -> None:

@@ -53,6 +53,8 @@ def read_own(root: Path) -> Run:
             model=model,
             instances=found.instances,
             partner=partner,
+            dtype=manifest.get("dtype"),
+            quantization=manifest.get("quantization"),
             generation={name: manifest[name] for name in ("temperature", "max_tokens") if name in manifest},
             versions=found.versions,
             packages=packages,

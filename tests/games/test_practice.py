@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections import Counter
+from collections.abc import Callable
 from operator import methodcaller
 from random import Random
 from typing import Any
@@ -22,7 +24,10 @@ ITEMS = [["animal", "cat"], ["place", "lake"], ["colour", "red"], ["food", "rice
 TALK = {"items": ITEMS, "ask": ["place", "animal", "food"], "checks": ["place", "colour", "animal"]}
 RIGHT = ["QUESTION: place", "ANSWER: lake", "ANSWER: yes", "QUESTION: animal", "ANSWER: cat", "ANSWER: no"]
 RIGHT += ["QUESTION: food", "ANSWER: rice", "ANSWER: yes"]
-LOOK = {"items": [["red", "hat"], ["red", "cup"], ["blue", "hat"], ["pink", "key"]], "target": 0}
+LOOK = {
+    "items": [[colour, thing] for thing in ("hat", "cup", "key") for colour in ("red", "blue", "pink")],
+    "target": 0,
+}
 
 
 def ended(game: Any, instance: dict[str, Any], replies: list[str]) -> Outcome:
@@ -111,13 +116,68 @@ def test_clues(replies, kind, score):
 
 def test_clues_are_ambiguous_one_by_one_and_clear_together():
     for index in range(200):
-        instance = CLUES.generate("default", Random(index))
-        colour, thing = instance["items"][instance["target"]]
-        assert [
-            sum(colour in item for item in instance["items"]),
-            sum(thing in item for item in instance["items"]),
-        ] == [2, 2]
-        assert instance["items"].count([colour, thing]) == 1
+        items = CLUES.generate("default", Random(index))["items"]
+        assert len(items) == 9
+        for colour, thing in items:
+            assert [sum(word in item for item in items) for word in (colour, thing)] == [3, 3]
+            assert items.count([colour, thing]) == 1
+
+
+def likes(items: list[list[str]], place: int, word: int) -> list[int]:
+    """The places of the items that share the colour (word 0) or the name (1) of the one at a place."""
+    return [other for other, item in enumerate(items) if item[word] == items[place][word]]
+
+
+def blind_hits(instances: list[dict[str, Any]], look: Callable[[list[list[str]], int], object]) -> float:
+    """Share of the second half that is guessed by what was right most often in the first half.
+
+    Args:
+        instances: Things and the right one.
+        look: What the guesser sees of a thing in its list.
+    """
+    half = len(instances) // 2
+    seen = {True: Counter[str](), False: Counter[str]()}
+    for instance in instances[:half]:
+        for place in range(len(instance["items"])):
+            seen[place == instance["target"]][str(look(instance["items"], place))] += 1
+
+    def odds(items: list[list[str]], place: int) -> float:
+        right, wrong = (seen[kind][str(look(items, place))] for kind in (True, False))
+        return right / (right + wrong) if right + wrong else 0.0
+
+    hits = 0
+    for instance in instances[half:]:
+        places = range(len(instance["items"]))
+        hits += max(places, key=lambda place: odds(instance["items"], place)) == instance["target"]
+    return hits / half
+
+
+LOOKS = {
+    "its place": lambda items, place: place,
+    "its words": lambda items, place: items[place],
+    "how many are like it": lambda items, place: [len(likes(items, place, word)) for word in (0, 1)],
+    "where those of its colour stand": lambda items, place: (place, likes(items, place, 0)),
+    "where those of its name stand": lambda items, place: (place, likes(items, place, 1)),
+}
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
+def test_nobody_finds_the_thing_without_clues(look):
+    instances = [CLUES.generate("default", Random(index)) for index in range(20_000)]
+    assert blind_hits(instances, look) < 1 / 9 + 4 * (1 / 9 * 8 / 9 / 10_000) ** 0.5
+
+
+def test_a_blind_guesser_finds_a_thing_that_is_alike_in_a_way_of_its_own():
+    instances = []
+    for index in range(200):
+        rng = Random(index)
+        colours, things = rng.sample(words.COLOURS, 3), rng.sample(words.THINGS, 3)
+        right = [colours[0], things[0]]
+        items = [right, [colours[0], things[1]], [colours[1], things[0]], [colours[2], things[2]]]
+        rng.shuffle(items)
+        instances.append({"items": items, "target": items.index(right)})
+    assert blind_hits(instances, LOOKS["how many are like it"]) == 1
+    assert blind_hits(instances, LOOKS["its place"]) < 0.5
 
 
 @pytest.mark.parametrize(

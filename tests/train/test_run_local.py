@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,8 +15,10 @@ pytest.importorskip("transformers", reason="the extra hf is not installed")
 from playpen_eval.train.chat import load_chat
 from playpen_eval.train.rollout import Settings, play
 from playpen_eval.train.sampler import HFSampler
+from transformers import AutoModelForCausalLM
 
 from playpen_eval.cli import main
+from playpen_eval.cli.run import _precision
 from playpen_eval.episode import Episode
 from playpen_eval.instances import load_instances
 from playpen_eval.registry import load_game
@@ -41,6 +45,28 @@ def test_greedy_play_is_that_of_a_rollout(partner, games, model, tmp_path):
     play(episodes, seats, sampler, chat, Settings(2, 0.0), None if partner == "self" else scripted)
     assert replies(tmp_path / "run") == {one.instance["id"]: one.replies for one in episodes}
     assert read_run(tmp_path / "run").meta.model == f"local:{model}"
+
+
+def test_the_precision_is_that_of_the_weights_and_part_of_the_run(games, model, tmp_path, capsys):
+    games("echo")
+    copy = tmp_path / "copy"
+    shutil.copytree(model, copy)
+    words = ["run", "echo", "--model", f"local:{copy}", "--max-tokens", "2", "-o", str(tmp_path / "run")]
+    assert main([*words, "--limit", "1"]) == 0
+    meta = read_run(tmp_path / "run").meta
+    assert (meta.dtype, meta.quantization) == ("float32", None)
+    AutoModelForCausalLM.from_pretrained(str(copy), dtype="bfloat16").save_pretrained(copy)
+    capsys.readouterr()
+    assert main(words) == 2
+    assert "dtype was 'float32', now 'bfloat16'" in capsys.readouterr().err
+    assert main([*words[:-1], str(tmp_path / "other")]) == 0
+    assert read_run(tmp_path / "other").meta.dtype == "bfloat16"
+
+
+def test_a_quantized_model_is_recorded_as_such():
+    config = SimpleNamespace(quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True})
+    told = _precision(SimpleNamespace(config=config, dtype="torch.bfloat16"))
+    assert told == {"dtype": "bfloat16", "quantization": "4bit"}
 
 
 def test_it_goes_on_where_it_stopped_and_the_seed_is_part_of_the_run(games, model, tmp_path, capsys):

@@ -174,7 +174,7 @@ def dialogues(
         players: Role -> who played it.
         source: Where it comes from.
     """
-    outcome, instance = episode.outcome, episode.instance
+    outcome = episode.outcome
     if outcome is None:
         raise ValueError("the episode still runs")
     found = []
@@ -182,20 +182,8 @@ def dialogues(
         if not log.steps:
             continue
         others = sorted({player for other, player in players.items() if other != role})
-        meta = RowMeta(
-            game=episode.game.name,
-            version=episode.game.version,
-            instance=instance["id"],
-            experiment=instance["experiment"],
-            split=instance["split"],
-            seat=role,
-            kind=outcome.kind,
-            score=outcome.score,
-            episode=name,
-            player=players[role],
-            partner=", ".join(others) or "none",
-            source=source,
-        )
+        partner = ", ".join(others) or "none"
+        meta = RowMeta.of(episode, role, outcome.kind, name, player=players[role], partner=partner, source=source)
         found.append(Dialogue(meta, print_, outcome.faulty_role, log.steps, turn_credit(episode, role)))
     return found
 
