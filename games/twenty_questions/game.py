@@ -34,6 +34,7 @@ class TwentyQuestions(Game):
     visible: ClassVar[Mapping[str, tuple[str, ...]]] = {"guesser": (), "oracle": ("object",)}
     policies = ("mix", "random", "best")
     field: ClassVar[str] = "object"
+    names: ClassVar[Sequence[str]] = objects.NAMES
     open_ended: ClassVar[bool] = False
     shape: ClassVar[Shape] = Shape(2, 0.24, 0.95)
     average: ClassVar[float] = -17.37
@@ -44,7 +45,7 @@ class TwentyQuestions(Game):
     def play(self, instance: Instance) -> Generator[Ask, str, Outcome]:
         """A question is a turn; its point is paid with whatever is asked next, of either role."""
         target = instance[self.field]
-        if target not in self._names:
+        if target not in self.names:
             raise ValueError(f"unknown {self.field} {target!r}")
         text, owed, log = PROMPTS[f"{self.name}_guesser"].format(rounds=ROUNDS), NO_REWARD, _Log()
         for turn in range(ROUNDS):
@@ -67,7 +68,6 @@ class TwentyQuestions(Game):
                 text, owed = said, NO_REWARD
         return Outcome.lose(0.0, "out of questions", **log.numbers(WORST, STEP))
 
-    _names: ClassVar[Sequence[str]] = objects.NAMES
     _fault: ClassVar[str] = "the answer holds neither yes nor no"
 
     def _named(self, question: str) -> str | None:
@@ -84,7 +84,7 @@ class TwentyQuestions(Game):
 
     def generate(self, experiment: str, rng: Random) -> Instance:
         """One of the list."""
-        return {self.field: rng.choice(self._names)}
+        return {self.field: rng.choice(self.names)}
 
     def key(self, instance: Instance) -> str:
         """Splits share nothing that is hidden."""
@@ -134,12 +134,12 @@ class GuessMyCity(TwentyQuestions):
     sizes: ClassVar[Mapping[str, int]] = {"train": 58, "validation": 18, "test": 24}
     visible: ClassVar[Mapping[str, tuple[str, ...]]] = {"guesser": (), "oracle": ("city",)}
     field = "city"
+    names = cities.NAMES
     open_ended = True
     shape = Shape(17, 0.45, 0.95)
     average = -18.76
     best = -1.74
 
-    _names = cities.NAMES
     _fault = "the answer says nothing"
 
     def _named(self, question: str) -> str | None:

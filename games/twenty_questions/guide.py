@@ -199,6 +199,8 @@ def answers(question: str) -> Mapping[str, str]:
         # The right city alone ends the game before the oracle is asked.
         return {name: "Yes." if {name} == found else "No." for name in CITIES}
     true = _where(words)
+    if true is None:
+        return dict.fromkeys(CITIES, UNKNOWN)
     return {name: "Yes." if name in true else "No." for name in CITIES}
 
 
@@ -208,25 +210,20 @@ def answer(name: str, question: str) -> str:
 
 
 def _open(words: str) -> dict[str, str]:
-    places = [
-        (min(at), number)
-        for number, (_, keywords, _) in enumerate(_OPEN)
-        if (at := [place for word in keywords if (place := words.find(f" {word} ")) >= 0])
-    ]
-    if not places:
+    say = next((say for _, keywords, say in _OPEN if any(f" {word} " in words for word in keywords)), None)
+    if say is None:
         return dict.fromkeys(CITIES, UNKNOWN)
-    say = _OPEN[min(number for _, number in places)][2]
     return {
         name: next((text for text in say(city) if not gives_away(name, text)), REFUSAL) for name, city in CITIES.items()
     }
 
 
-def _where(words: str) -> frozenset[str]:
-    """The cities of which a yes/no question is true."""
+def _where(words: str) -> frozenset[str] | None:
+    """The cities of which a yes/no question is true; None if it holds no keyword."""
     pattern, true = (_LANGUAGE, _LANGUAGES) if _SPOKEN.search(words) else (_KEYWORD, _TRUE)
     found = [true[match] for match in pattern.findall(words)]
     if not found:
-        return frozenset()
+        return None
     result = found[0]
     for more in found[1:]:
         result = result | more if " or " in words else result & more

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -14,7 +16,6 @@ _INNOCENT = frozenset((Path(__file__).parent / "data" / "innocent.txt").read_tex
 
 _DIGITS = str.maketrans("034578@$!", "oeastbasi")
 _TABLES = ({}, _DIGITS | str.maketrans("1", "i"), _DIGITS | str.maketrans("1", "l"))
-_FOREIGN = re.compile(r"[^\W\d_a-z]")
 _RUN = re.compile(r"[a-z]+")
 _US = re.compile(r"(?<!\w)U\W*S(?!\w)")
 _SHORT = 3
@@ -25,7 +26,8 @@ def leaks(text: str, names: Iterable[str]) -> bool:
     """Whether a text holds one of the names.
 
     They are found as words and inside of words, whatever the case, accents, punctuation, blanks or digits for letters.
-    A text with letters that are not Latin counts as a leak, since names can hide in them. America is not found in the
+    A text with letters that are not Latin, or with symbols such as flags, counts as a leak, since names can hide in
+    them. America is not found in the
     name of a continent, and "US" in capitals only.
 
     Args:
@@ -35,13 +37,21 @@ def leaks(text: str, names: Iterable[str]) -> bool:
     names = tuple(names)
     if "us" in names and _US.search(text):
         return True
-    lower = plain(text)
-    if _FOREIGN.search(lower):
+    lower = plain(html.unescape(text))
+    if any(map(_foreign, lower)):
         return True
     tables = _TABLES if any(map(str.isdigit, lower)) or any(c in lower for c in "@$!") else _TABLES[:1]
     return any(
         _holds(list(_tokens(lower.translate(table))), name) for table in tables for name in names if name != "us"
     )
+
+
+def _foreign(character: str) -> bool:
+    """Neither ASCII nor punctuation, a currency, a blank or a degree."""
+    if character.isascii() or character == "\N{DEGREE SIGN}":
+        return False
+    category = unicodedata.category(character)
+    return category != "Sc" and category[0] not in "PZ"
 
 
 def _tokens(text: str) -> Iterator[list[str]]:

@@ -20,7 +20,7 @@ def main() -> None:
     episodes = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     for name in ("twenty_questions", "guess_my_city"):
         game: Any = load_game(name)
-        hidden = list(game._search().places)
+        hidden = game.names
         for policy in game.policies:
             count, start = len(hidden) if policy == "best" else episodes, time.perf_counter()
             rng = Random(f"{name}/{policy}")
@@ -32,10 +32,11 @@ def main() -> None:
                 returns.append(outcome.metrics["return"] or 0.0)
                 lengths.append(outcome.metrics["questions"] or 0)
                 solved += outcome.kind == "success"
+            speed = 60 * count / (time.perf_counter() - start)
             print(
                 f"{name:16} {policy:6} return {statistics.mean(returns):.3f} (sd {statistics.pstdev(returns):.2f})  "
-                f"solved {solved / count:.1%}  {statistics.mean(lengths):.2f} questions (sd "
-                f"{statistics.pstdev(lengths):.2f})  {60 * count / (time.perf_counter() - start):,.0f} episodes a minute"
+                f"solved {solved / count:.1%}  {statistics.mean(lengths):.2f} questions "
+                f"(sd {statistics.pstdev(lengths):.2f})  {speed:,.0f} episodes a minute"
             )
 
 
