@@ -104,8 +104,8 @@ _BY_KEY = {
 _THING = r"(?:object|thing|item|answer|word|it)"
 _NAMED = re.compile(
     r"(?:(?:is|are|was|were|could|can|would|might|may|will|isnt)(?: not)?"
-    rf" (?:it|this|that|they|these|those|(?:the|your|my)(?: secret| hidden| mystery)? {_THING}"
-    rf"|(?:the|your) {_THING} (?:that )?(?:you are|youre) thinking of|you thinking of|you thinking about)"
+    rf" (?:(?:the|your) {_THING} (?:that )?(?:you are|youre) thinking of|you thinking of|you thinking about"
+    rf"|it|this|that|they|these|those|(?:the|your|my)(?: secret| hidden| mystery)? {_THING})"
     r"|do you mean|are you)"
     r"(?: (?:be|possibly|perhaps|maybe|just|simply|actually|really|probably|called|named|known as))*"
     r" (?P<article>(?:an?|the|some|your|one) )?"
