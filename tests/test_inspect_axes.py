@@ -63,8 +63,10 @@ def test_one_log_has_all_games_and_the_clemscore_over_them(tmp_path: Path, axis:
 
 def test_the_axes_are_the_games_of_the_suite() -> None:
     assert [len(axis_games(axis)) for axis in AXES if axis != "lmrl"] == [7, 7, 4, 2, 1, 1]
-    others = {"car_dealer", "chess", "chess_endgames"}
-    assert axis_games("lmrl").keys() == {"maze_fo", "maze_po", "textnav_fo", "textnav_po", "lmrl_wordle"} | others
+    chess = {"chess", "chess_endgames"}
+    dialogue = {"twenty_questions", "guess_my_city", "car_dealer"}
+    walks = {"maze_fo", "maze_po", "textnav_fo", "textnav_po"}
+    assert axis_games("lmrl").keys() == walks | {"lmrl_wordle"} | chess | dialogue
     assert "taboo" in axis_games("unseen_instances")
     assert "codenames" in axis_games("unseen_games")
     assert "static_bbh" not in axis_games("statscore")

@@ -297,3 +297,38 @@ def test_learner_and_partner_have_endpoints_of_their_own(tmp_path, server):
     assert {request["model"] for request in other.requests} == {"p"}
     for row in episodes(tmp_path / "out").values():
         assert [reply.split()[0] for reply in row["replies"]] == ["m", "p"] * 2
+
+
+def test_a_partner_repeats_its_replies_from_a_file(tmp_path, server):
+    more = ["--partner", "p", "--role", "first", "--partner-cache", str(tmp_path / "p.jsonl")]
+    assert run(tmp_path / "out", server, *more) == 0
+    asked = [request["model"] for request in server.requests]
+    assert (asked.count("m"), asked.count("p")) == (12, 12)
+    server.requests.clear()
+    server.respond = lambda request: play(request) if request["model"] == "m" else (500, "the partner is gone")
+    assert run(tmp_path / "again", server, *more) == 0
+    assert {request["model"] for request in server.requests} == {"m"}
+    assert episodes(tmp_path / "again") == episodes(tmp_path / "out")
+    assert len((tmp_path / "p.jsonl").read_text().splitlines()) == 12
+
+
+def test_replies_to_another_temperature_are_not_repeated(tmp_path, server):
+    more = ["--partner", "p", "--role", "first", "--partner-cache", str(tmp_path / "p.jsonl")]
+    assert run(tmp_path / "out", server, *more) == 0
+    assert run(tmp_path / "warm", server, *more, "--temperature", "0.5") == 0
+    assert [request["model"] for request in server.requests].count("p") == 24
+
+
+@pytest.mark.parametrize("partner", ["self", "scripted", "scripted:breaker", "local:model"])
+def test_only_a_partner_behind_an_endpoint_needs_a_cache(partner, tmp_path, server, capsys):
+    assert run(tmp_path / "out", server, "--partner", partner, "--partner-cache", str(tmp_path / "p.jsonl")) == 2
+    assert f"--partner-cache is for a partner behind an endpoint, not for {partner!r}" in capsys.readouterr().err
+
+
+def test_a_broken_cache_ends_a_run_and_is_left_alone(tmp_path, server, capsys):
+    path = tmp_path / "p.jsonl"
+    path.write_text("a note of mine")
+    assert run(tmp_path / "out", server, "--partner", "p", "--partner-cache", str(path)) == 2
+    assert f"{path}:1 is no reply of a partner" in capsys.readouterr().err
+    assert path.read_text() == "a note of mine"
+    assert server.requests == []

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
+    from playpen_eval.reply_cache import ReplyCache
     from playpen_eval.run import Job, Reply, RunFolder
     from playpen_eval.train.chat import Chat
     from playpen_eval.train.players import Player
@@ -29,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--base-url", metavar="URL", help="such as http://127.0.0.1:8000/v1; key in OPENAI_API_KEY")
     parser.add_argument("--partner", default="self", help="who takes the other roles: self (default), or as --model")
     parser.add_argument("--partner-base-url", metavar="URL", help="default: --base-url")
+    parser.add_argument(
+        "--partner-cache",
+        type=Path,
+        metavar="FILE",
+        help="repeat the replies of a partner behind an endpoint from this .jsonl file, and add new ones to it",
+    )
     parser.add_argument("--role", help="the learner's role beside a partner (default: the game's own choice)")
     parser.add_argument(
         "--instances", default="test", help="a split, clembench:DIR@v2.0, FILE.jsonl, or a folder (default: test)"
@@ -64,6 +71,8 @@ def run(args: argparse.Namespace) -> int:
             raise UserError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
     if not (math.isfinite(args.temperature) and args.temperature >= 0):
         raise UserError(f"--temperature must be 0 or more, not {args.temperature}")
+    if args.partner_cache and (args.partner == "self" or args.partner.startswith(("scripted", LOCAL))):
+        raise UserError(f"--partner-cache is for a partner behind an endpoint, not for {args.partner!r}")
     games = load_games(*args.games) if args.games else shipped_games()
     sets = {name: load_instances(game, args.instances, args.experiment) for name, game in games.items()}
     jobs = make_jobs(games, sets, args.partner, args.role, args.limit)
@@ -77,11 +86,13 @@ def run(args: argparse.Namespace) -> int:
         "temperature": args.temperature,
         "max_tokens": args.max_tokens,
         **({"seed": args.seed} if local else {}),
+        **({"partner_cache": str(args.partner_cache)} if args.partner_cache else {}),
     }
     folder = RunFolder(args.output, describe(jobs, settings), {job.game.name: len(job.wanted) for job in jobs})
     try:
         folder.verify(jobs)
-        _play_local(args, jobs, folder) if local else asyncio.run(_play(args, jobs, folder))
+        with _partner_cache(args) as cache:
+            _play_local(args, jobs, folder, cache) if local else asyncio.run(_play(args, jobs, folder, cache))
         scores = folder.scores(jobs)
     finally:
         folder.close()
@@ -106,7 +117,21 @@ def _progress(jobs: list[Job], folder: RunFolder) -> Iterator[Callable[[], None]
         yield lambda: progress.advance(task)
 
 
-async def _play(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) -> None:
+@contextmanager
+def _partner_cache(args: argparse.Namespace) -> Iterator[ReplyCache | None]:
+    from playpen_eval.reply_cache import ReplyCache
+
+    if args.partner_cache is None:
+        yield None
+        return
+    cache = ReplyCache(args.partner_cache, args.partner, args.temperature, args.max_tokens)
+    try:
+        yield cache
+    finally:
+        cache.close()
+
+
+async def _play(args: argparse.Namespace, jobs: list[Job], folder: RunFolder, cache: ReplyCache | None) -> None:
     from playpen_eval.run import play_jobs
 
     learner, close_learner = _seat(args.model, args.base_url, args)
@@ -114,6 +139,7 @@ async def _play(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) ->
         partner, close_partner = learner, None
     else:
         partner, close_partner = _seat(args.partner, args.partner_base_url or args.base_url, args)
+    partner = cache.reply(partner) if cache else partner
     with _progress(jobs, folder) as on_done:
         try:
             await play_jobs(jobs, folder, learner, partner, args.concurrency or 16, on_done)
@@ -122,7 +148,7 @@ async def _play(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) ->
                 await close()
 
 
-def _play_local(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) -> None:
+def _play_local(args: argparse.Namespace, jobs: list[Job], folder: RunFolder, cache: ReplyCache | None) -> None:
     """Plays as training plays: many episodes in step, one call of generate for all of them."""
     from playpen_eval.run import play_jobs_in_step
 
@@ -134,6 +160,7 @@ def _play_local(args: argparse.Namespace, jobs: list[Job], folder: RunFolder) ->
     partner = learner
     if args.partner not in ("self", args.model):
         partner, _ = _player(args.partner, args.partner_base_url or args.base_url, args, batch)
+    partner = cache.player(partner) if cache else partner
     with _progress(jobs, folder) as on_done:
         play_jobs_in_step(jobs, folder, learner, partner, batch, str(args.seed), on_done)
 

@@ -36,6 +36,7 @@ BROKEN = {
     "privateshared": ["?"] * 4,  # its first asks are probes, which forgive
     **dict.fromkeys(("maze_fo", "maze_po", "textnav_fo", "textnav_po", "lmrl_wordle"), ["?"] * 3),
     "car_dealer": ["Output: Deal!"],
+    **{game: ["No.", *["?"] * 3] for game in ("twenty_questions", "guess_my_city")},
     "chess": ["?"] * 3,  # one unreadable reply is an illegal move
     "chess_endgames": ["?"] * 3,
 }
