@@ -22,6 +22,9 @@ from .rows import Row
 
 Paid = Literal["turns", "outcome"]
 
+UNFINISHED = "unfinished"
+"""Kind of an episode that was stopped before its end, through no fault of anybody: behaviour that stops early."""
+
 
 @dataclass(slots=True)
 class Chain:
@@ -32,12 +35,15 @@ class Chain:
         row_of: For each token its row, as a place in `rows`.
         place: For each token its place in that row's `prompt_ids + completion_ids`; at least 1.
         rewards: For each token what it is paid: 0 but for the last one of a turn.
+        after: Row and place of the token that would come next, if the play was stopped before its end: values are
+            bootstrapped there. None for a terminal state, after which nothing is bootstrapped.
     """
 
     rows: list[Row]
     row_of: list[int]
     place: list[int]
     rewards: list[float]
+    after: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         """How many tokens the learner said."""
@@ -46,6 +52,9 @@ class Chain:
 
 def chains(rows: Iterable[Row], paid: Paid = "turns") -> list[Chain]:
     """Groups rows to chains.
+
+    An episode of the kind `unfinished` ends with what the learner was asked last: in its last row after all that the
+    learner said, or as a row of its own in which the learner says nothing.
 
     Args:
         rows: Whole episodes, in any order.
@@ -56,7 +65,7 @@ def chains(rows: Iterable[Row], paid: Paid = "turns") -> list[Chain]:
         (without reward, such as failed ones) or hold no token of it are left out.
 
     Raises:
-        UserError: A part of an episode is missing or there twice.
+        UserError: A part of an episode is missing or there twice, or an unfinished one lacks its end.
     """
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
@@ -65,7 +74,7 @@ def chains(rows: Iterable[Row], paid: Paid = "turns") -> list[Chain]:
     for parts in groups.values():
         parts.sort(key=lambda row: row.meta.part)
         _check_whole(parts)
-        if any(row.meta.kind == "failed" or row.reward is None for row in parts):
+        if parts[0].meta.kind != UNFINISHED and any(row.meta.kind == "failed" or row.reward is None for row in parts):
             continue
         chain = _chain(parts, paid)
         if len(chain):
@@ -86,7 +95,8 @@ def _check_whole(parts: Sequence[Row]) -> None:
 
 
 def _chain(parts: Sequence[Row], paid: Paid) -> Chain:
-    rows = [row for row in parts if any(row.mask)]
+    unfinished = parts[0].meta.kind == UNFINISHED
+    rows = [row for row in parts if any(row.mask) or (unfinished and row is parts[-1])]
     chain, number_of = Chain(rows, [], [], []), {row.meta.part: number for number, row in enumerate(rows)}
     owed = 0.0
     for row, turn in _turns(parts):
@@ -100,7 +110,20 @@ def _chain(parts: Sequence[Row], paid: Paid) -> Chain:
         owed = 0.0
     if chain.rewards:
         chain.rewards[-1] += owed if paid == "turns" else parts[0].reward or 0.0
+        chain.after = (len(rows) - 1, _end(rows[-1])) if unfinished else None
     return chain
+
+
+def _end(row: Row) -> int:
+    """Where the learner would go on."""
+    if not any(row.mask):
+        return len(row.prompt_ids)  # what follows stands for the reply that was not given
+    if row.mask[-1]:
+        raise UserError(
+            f"episode {row.meta.episode!r} of {row.meta.instance} is unfinished, and its last part does not end with a "
+            "question: the state after the last reply is not known"
+        )
+    return len(row.prompt_ids) + len(row.completion_ids)
 
 
 def _turns(parts: Sequence[Row]) -> Iterator[tuple[Row, int]]:
@@ -126,26 +149,29 @@ def _holds(row: Row, line: Row, turn: int) -> bool:
 
 
 def returns_to_go(rewards: Sequence[float], gamma: float) -> list[float]:
-    """What is paid from each token on, discounted by `gamma` for each token in between."""
+    """What is paid from each token on, discounted by `gamma` for each token in between; nothing after the last."""
     found, later = [0.0] * len(rewards), 0.0
     for place in range(len(rewards) - 1, -1, -1):
         later = found[place] = rewards[place] + gamma * later
     return found
 
 
-def advantages(rewards: Sequence[float], values: Sequence[float], gamma: float, lam: float) -> list[float]:
+def advantages(
+    rewards: Sequence[float], values: Sequence[float], gamma: float, lam: float, after: float = 0.0
+) -> list[float]:
     """Generalised advantage estimates (Schulman et al. 2016) of the tokens of a whole chain.
 
     Args:
         rewards: Of each token.
-        values: V of the state in which each token was said; that after the last one is 0.
+        values: V of the state in which each token was said.
         gamma: Discount for each token.
         lam: 0 for one-step errors, 1 for the return minus the value.
+        after: V of the state after the last token; 0 for a terminal one.
 
     Returns:
         One for each token; with its value added it is the value's target.
     """
-    found, later, after = [0.0] * len(rewards), 0.0, 0.0
+    found, later = [0.0] * len(rewards), 0.0
     for place in range(len(rewards) - 1, -1, -1):
         error = rewards[place] + gamma * after - values[place]
         later = found[place] = error + gamma * lam * later

@@ -76,6 +76,18 @@ def test_parts_that_are_missing_or_there_twice_are_refused():
         chains([TALK, TALK])
 
 
+def test_an_unfinished_episode_ends_with_a_state():
+    meta = dataclasses.replace(META, kind="unfinished", score=None)
+    talk = Row([1, 2], [3, 4, 8, 9], [1, 1, 0, 0], [0, 0, -1, -1], None, meta, [-1.0])
+    assert chains([TALK])[0].after is None
+    assert chains([talk])[0].after == (0, 6)
+    asked = Row([1, 2, 3], [9], [0], [-1], 0.0, dataclasses.replace(meta, part=2), [])
+    (chain,) = chains([step(1, [1], [5, 6], -1.0, kind="unfinished"), asked])
+    assert (chain.row_of, chain.after) == ([0, 0], (1, 3))
+    with pytest.raises(UserError, match="'e1' of walk/1 is unfinished, and its last part does not end with a question"):
+        chains([step(1, [1], [5, 6], -1.0, kind="unfinished")])
+
+
 def test_an_empty_reply_is_paid_with_the_next_token_that_is_paid():
     row = Row([1], [2, 3], [0, 1], [-1, 1], 1.0, META, [-4.0, 0.5, -1.0])
     assert chains([row])[0].rewards == [-4.5]
@@ -113,6 +125,7 @@ def test_returns_and_advantages():
     assert returns_to_go([0.0, -1.0, 0.0, 2.0], 0.5) == [-0.25, -0.5, 1.0, 2.0]
     # errors: 0 + .5 * 2 - 1 = 0, -1 + .5 * 4 - 2 = -1, 2 - 4 = -2; then summed with .5 * .5
     assert advantages([0.0, -1.0, 2.0], [1.0, 2.0, 4.0], 0.5, 0.5) == [-0.375, -1.5, -2.0]
+    assert advantages([2.0], [4.0], 0.5, 0.5, after=4.0) == [0.0]
 
 
 rewards = st.lists(st.floats(-10, 10), min_size=1, max_size=8)
