@@ -19,7 +19,8 @@ class Rounds(Play, Common):
         episodes: Of a round; where the learner has several seats in an episode, each of them counts.
         group_size: Episodes of one instance in a round.
         epochs: Passes through the rows of a round.
-        schedule: As everywhere, but a step of it is a round; so is one of `warmup`, `save_every` and `log_every`.
+        schedule: As everywhere, but a step of it is a round that was learned from; so is one of `warmup`, and any round
+            one of `save_every` and `log_every`.
         paid: What an episode is worth: `turns`, the game's own credit for each turn, or `outcome`, the `reward` that
             its outcome has, on its last token.
         patience: Rounds in a row without anything to learn from after which training stops.
@@ -65,6 +66,7 @@ class PPO(Rounds):
         clip_ratio: How far the ratio to the policy that played is followed.
         clip_value: How far values are moved from those of the round's beginning.
         value_coef: Weight of the values' loss.
+        value_learning_rate: Of the value head; None for the policy's.
         value_bias: Bias of the new value head, whose weights are zero; best near the mean return to go.
         kl_coef: Weight of the log-ratio to the initial policy, which is taken off every token's reward; 0 for none.
         kl_target: Mean log-ratio of a token that `kl_coef` is adapted to (Ziegler et al. 2019); None for a fixed one.
@@ -80,6 +82,7 @@ class PPO(Rounds):
     clip_ratio: float = 0.2
     clip_value: float = 0.2
     value_coef: float = 1.0
+    value_learning_rate: float | None = None
     value_bias: float = 0.0
     kl_coef: float = 0.01
     kl_target: float | None = None
@@ -89,7 +92,7 @@ class PPO(Rounds):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        positive(self, ("clip_ratio", "clip_value", "kl_target", "kl_horizon"))
+        positive(self, ("clip_ratio", "clip_value", "value_learning_rate", "kl_target", "kl_horizon"))
         for name in ("gamma", "lam"):
             if not 0 <= (value := getattr(self, name)) <= 1:
                 raise UserError(f"{name} must lie between 0 and 1, not {value}")

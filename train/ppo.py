@@ -72,7 +72,7 @@ def train(config: PPO, model: str | None, output: Path, **options: Any) -> list[
 
     policy = without_dropout(place_model(session, chat, config))
     head = value_head(policy, config)
-    updates = Updates(policy, config, session.bfloat16, head.parameters())
+    updates = Updates(policy, config, session.bfloat16, head.parameters(), config.value_learning_rate)
     learner = Learner(config, updates, head, _reference(policy, config, session), demonstrations)
     return session.train(RoundTrainer(session, config, pools, chat, updates, learner), needs=(STATE,))
 

@@ -156,7 +156,8 @@ class RoundTrainer:
         learned = self._learner.learn(found, name)
         self._barren = self._barren + 1 if learned is None else 0
         figures = {"learning_rate": float(self._updates.schedule.get_last_lr()[0])}
-        self._updates.next_round()
+        if learned is not None:
+            self._updates.next_round()
         figures |= {"seconds/play": played - start, "seconds/update": time.perf_counter() - played}
         return figures | play_figures(self.rows, found) | dict(learned or {})
 

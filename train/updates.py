@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -83,7 +84,7 @@ def place_model(session: Session, chat: Chat, config: Rounds) -> Any:
         model = get_peft_model(model, adapter)
     if config.checkpoint_activations:
         model.enable_input_require_grads()
-        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
     return model.to(session.state.device).train()
 
 
@@ -100,7 +101,9 @@ class Updates:
         model: The model that is trained.
     """
 
-    def __init__(self, model: Any, config: Rounds, bfloat16: bool, more: Iterable[Any] = ()):
+    def __init__(
+        self, model: Any, config: Rounds, bfloat16: bool, more: Iterable[Any] = (), more_rate: float | None = None
+    ):
         """Makes the optimizer.
 
         Args:
@@ -108,15 +111,13 @@ class Updates:
             config: Rates and sizes; the schedule moves with `next_round`.
             bfloat16: Compute in that precision.
             more: Further parameters.
+            more_rate: Their learning rate; None for the model's.
         """
         self.model, self._config, self._bfloat16 = model, config, bfloat16
-        self._parameters = [one for one in model.parameters() if one.requires_grad] + list(more)
-        self.optimizer = torch.optim.AdamW(
-            self._parameters,
-            lr=config.learning_rate,
-            betas=(0.9, config.beta2),
-            weight_decay=config.weight_decay,
-        )
+        own, rate = [one for one in model.parameters() if one.requires_grad], config.learning_rate
+        self._parameters = [*own, *(further := list(more))]
+        groups: list[dict[str, Any]] = [{"params": own}, {"params": further, "lr": more_rate or rate}]
+        self.optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, config.beta2), weight_decay=config.weight_decay)
         warmup = config.warmup if config.warmup >= 1 else config.warmup * config.rounds
         self.schedule = get_scheduler(config.schedule, self.optimizer, math.ceil(warmup), config.rounds)
 
@@ -142,23 +143,36 @@ class Updates:
             temperature: Of the distributions.
             model: Another model than the one that is trained.
         """
-        width = max(len(piece.ids) for piece in batch)
-        ids = torch.tensor([piece.ids + [0] * (width - len(piece.ids)) for piece in batch], device=self.device)
-        seen = torch.tensor([[1] * len(piece.ids) + [0] * (width - len(piece.ids)) for piece in batch])
-        rows = torch.tensor([row for row, piece in enumerate(batch) for _ in piece.places], device=self.device)
-        places = torch.tensor([place for piece in batch for place in piece.places], device=self.device)
+        # Games that forget ask the same thing again and again; the model reads it once.
+        texts = {text: row for row, text in enumerate(dict.fromkeys(tuple(piece.ids) for piece in batch))}
+        width = max(map(len, texts))
+        ids = self._tensor([[*text, *[0] * (width - len(text))] for text in texts])
+        seen = self._tensor([[1] * len(text) + [0] * (width - len(text)) for text in texts])
+        rows = self._tensor([texts[tuple(piece.ids)] for piece in batch for _ in piece.places])
+        places = self._tensor([place for piece in batch for place in piece.places])
+        columns, before = self._columns(places - 1)
         with self.precision():
             output = (model or self.model)(
-                input_ids=ids, attention_mask=seen.to(self.device), output_hidden_states=True, use_cache=False
+                input_ids=ids, attention_mask=seen, output_hidden_states=True, use_cache=False, **columns
             )
-        logs = (output.logits[rows, places - 1].float() / temperature).log_softmax(-1)
-        numbers = torch.tensor([number for piece in batch for number in piece.numbers], device=self.device)
+        logs = (output.logits[rows, before].float() / temperature).log_softmax(-1)
         return Said(
-            numbers,
+            self._tensor([number for piece in batch for number in piece.numbers]),
             logs.gather(-1, ids[rows, places][:, None])[:, 0],
             -(logs.detach().exp() * logs.detach()).sum(-1),
             output.hidden_states[-1][rows, places - 1].float(),
         )
+
+    def _tensor(self, values: Any) -> Any:
+        return torch.tensor(values, device=self.device)
+
+    def _columns(self, places: Any) -> tuple[dict[str, Any], Any]:
+        """What tells the model that logits are wanted at some places only, if it can, and where they then are."""
+        base = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+        if "logits_to_keep" not in inspect.signature(base.forward).parameters:
+            return {}, places
+        wanted, columns = torch.unique(places, return_inverse=True)
+        return {"logits_to_keep": wanted}, columns
 
     def batches(self, batch: Sequence[Piece]) -> list[Sequence[Piece]]:
         """The rows of a step as they go through the model."""
