@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 from transformers import PrinterCallback, ProgressCallback, TrainerCallback
 
-_SHOWN = ("loss", "reward")
+_SHOWN = ("loss", "reward", "return")
 
 
 class Progress(TrainerCallback):

@@ -37,7 +37,8 @@ class RowMeta:
         experiment: Experiment of the instance.
         split: Split of the instance.
         seat: The learner's role.
-        kind: How the episode ended: `success`, `lose`, `aborted`, or `failed` if a partner's server did.
+        kind: How the episode ended: `success`, `lose`, `aborted`, `unfinished` if the play was stopped, or `failed` if
+            a partner's server did.
         score: In [0, 1]; None unless it was played to its end.
         episode: Names the episode among all rows of a set; its seats and parts share it.
         part: 0 for the seat's chat, n for the n-th exchange that it forgot.

@@ -50,6 +50,7 @@ class Session:
         model: Folder or name of the model that is trained.
         output: The folder: model or adapter, tokenizer, checkpoints, log, and the record.
         told: What goes into the record; the methods add to it.
+        bfloat16: Whether it computes in that precision.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Session:
         if config.threads is not None:
             torch.set_num_threads(config.threads)
         self._gpu = torch.cuda.is_available()
-        self._bfloat16 = config.precision == "bfloat16" or (
+        self.bfloat16 = config.precision == "bfloat16" or (
             config.precision == "auto" and self._gpu and torch.cuda.is_bf16_supported()
         )
         self.state = accelerate.PartialState(cpu=not self._gpu)
@@ -198,7 +199,7 @@ class Session:
 
     def load_model(self, chat: Chat) -> Any:
         """The model; an adapter is trained on. Errors as those of `models.load_model`."""
-        return load_model(self.model, self.config, chat, self._bfloat16)
+        return load_model(self.model, self.config, chat, self.bfloat16)
 
     def arguments(self, kind: Any, **own: Any) -> Any:
         """TRL's configuration.
@@ -228,7 +229,7 @@ class Session:
             "save_steps": config.save_every,
             "save_total_limit": config.keep_checkpoints,
             "logging_steps": config.log_every,
-            "bf16": self._bfloat16,
+            "bf16": self.bfloat16,
             "use_cpu": not self._gpu,
             "activation_checkpointing": config.checkpoint_activations,
             "report_to": "none",

@@ -9,9 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SUMMARY = "train a model on games: SFT, DPO, KTO, GRPO, or SFT on its own successes (rft)"
+SUMMARY = "train a model on games: SFT, DPO, KTO, GRPO, PPO, or SFT on its own successes (rft, online-bc)"
 
-METHODS = ("sft", "dpo", "kto", "grpo", "rft")
+METHODS = ("sft", "dpo", "kto", "grpo", "rft", "ppo", "online-bc")
+PLAYING = ("grpo", "rft", "ppo", "online-bc")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
     overrides = [*args.overrides, *(["allow_heldout=true"] if args.allow_heldout else [])]
     config: Any = load_config(args.method, args.recipe, overrides)
-    plays = args.method in ("grpo", "rft")
+    plays = args.method in PLAYING
     if plays and args.data:
         raise UserError(f"{args.method} plays its own episodes and takes no --data")
     if not plays and not args.data:
@@ -59,6 +60,14 @@ def run(args: argparse.Namespace) -> int:
         from playpen_eval.train import grpo
 
         log = grpo.train(config, args.model, args.output, **options)
+    elif args.method == "ppo":
+        from playpen_eval.train import ppo
+
+        log = ppo.train(config, args.model, args.output, **options)
+    elif args.method == "online-bc":
+        from playpen_eval.train import online_bc
+
+        log = online_bc.train(config, args.model, args.output, **options)
     else:
         from playpen_eval.train import rft
 
