@@ -85,7 +85,7 @@ class Common:
     _POSITIVE += ("max_steps", "save_every", "keep_checkpoints", "log_every", "threads")
 
     def __post_init__(self) -> None:
-        _positive(self, self._POSITIVE)
+        positive(self, self._POSITIVE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,16 +108,21 @@ class SFT(Data):
 
     Attributes:
         min_reward: Only rows with at least this reward; None for all.
+        top: Only this share of the episodes, those with the highest return (the sum of what the games paid for each
+            turn); None for all.
         general: Conversations (.jsonl with `messages`) to mix in; all their assistant messages are learned.
         general_ratio: How many of them for each row of the games.
     """
 
     min_reward: float | None = None
+    top: float | None = None
     general: str | None = None
     general_ratio: float = 1.0
 
     def __post_init__(self) -> None:
-        _positive(self, (*self._POSITIVE, "general_ratio"))
+        positive(self, (*self._POSITIVE, "general_ratio"))
+        if self.top is not None and not 0 < self.top <= 1:
+            raise UserError(f"top is a share above 0 and up to 1, not {self.top}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +144,7 @@ class DPO(Data):
     precompute_reference: bool = False
 
     def __post_init__(self) -> None:
-        _positive(self, (*self._POSITIVE, "beta"))
+        positive(self, (*self._POSITIVE, "beta"))
         if self.sft_weight < 0:
             raise UserError(f"sft_weight must be 0 or more, not {self.sft_weight}")
 
@@ -162,7 +167,7 @@ class KTO(Data):
     undesirable_weight: float | None = None
 
     def __post_init__(self) -> None:
-        _positive(self, (*self._POSITIVE, "beta", "desirable_weight", "undesirable_weight"))
+        positive(self, (*self._POSITIVE, "beta", "desirable_weight", "undesirable_weight"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +213,7 @@ class Play:
 
     def check_play(self) -> None:
         """Raises a `UserError` for numbers that make no sense."""
-        _positive(self, ("limit", "group_size", "temperature", "max_new_tokens", "generate_batch", "generate_tokens"))
+        positive(self, ("limit", "group_size", "temperature", "max_new_tokens", "generate_batch", "generate_tokens"))
         if not self.games:
             raise UserError("no games to play: --set games='[taboo, wordle]', or a recipe that names some")
         for name, weight in self.games.items():
@@ -235,7 +240,7 @@ class Gate:
     probe: int = 8
 
     def __post_init__(self) -> None:
-        _positive(self, ("memory", "probe"))
+        positive(self, ("memory", "probe"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -277,7 +282,7 @@ class GRPO(Play, Common):
     vllm: Literal["none", "colocate", "server"] = "none"
 
     def __post_init__(self) -> None:
-        _positive(self, (*self._POSITIVE, "epsilon", "iterations", "patience"))
+        positive(self, (*self._POSITIVE, "epsilon", "iterations", "patience"))
         self.check_play()
         if self.group_size < 2:
             raise UserError("group_size must be at least 2: one episode alone has no baseline")
@@ -307,14 +312,17 @@ class RFT(Play, SFT):
     keep: int = 2
 
     def __post_init__(self) -> None:
-        _positive(self, (*self._POSITIVE, "general_ratio", "keep"))
+        positive(self, (*self._POSITIVE, "general_ratio", "keep"))
+        if self.top is not None:
+            raise UserError("top is for sft; rft keeps successes, or what min_reward says")
         self.check_play()
 
 
 METHODS: dict[str, type[Common]] = {"sft": SFT, "dpo": DPO, "kto": KTO, "grpo": GRPO, "rft": RFT}
 
 
-def _positive(config: Any, names: Iterable[str]) -> None:
+def positive(config: Any, names: Iterable[str]) -> None:
+    """Raises a `UserError` if one of some keys is given and not above 0."""
     for name in names:
         value = getattr(config, name)
         if value is not None and not value > 0:
@@ -330,7 +338,7 @@ def load_config(method: str, recipe: str | None = None, overrides: Iterable[str]
     """Reads a recipe.
 
     Args:
-        method: One of `METHODS`.
+        method: One of `METHODS` or of `config_lmrl.LMRL`.
         recipe: Name of one that comes with the package, or a .yaml file; None for the defaults.
         overrides: `key=value`, the value in YAML.
 
@@ -346,7 +354,9 @@ def load_config(method: str, recipe: str | None = None, overrides: Iterable[str]
         raise UserError(f"the recipe {recipe} is for {meant}: playpen-eval train {meant}, not {method}")
     for override in overrides:
         _override(data, override)
-    return build(METHODS[method], data, recipe or "recipe")
+    from .config_lmrl import LMRL  # which builds on this module
+
+    return build({**METHODS, **LMRL}[method], data, recipe or "recipe")
 
 
 def build(kind: type[Any], data: Mapping[str, Any], where: str) -> Any:

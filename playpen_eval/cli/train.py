@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SUMMARY = "train a model on games: SFT, DPO, KTO, GRPO, or SFT on its own successes (rft)"
+SUMMARY = "train a model on games: SFT, DPO, KTO, GRPO, SFT on its own successes (rft), MC returns, ILQL"
 
-METHODS = ("sft", "dpo", "kto", "grpo", "rft")
+METHODS = ("sft", "dpo", "kto", "grpo", "rft", "mc", "ilql")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="M", help="folder or name of a model, or an adapter (default: the recipe's)")
     parser.add_argument("--recipe", metavar="R", help="one that comes with the package, or a .yaml file")
     parser.add_argument(
-        "--data", action="append", type=Path, default=[], metavar="FILE", help="sft, dpo, kto: may be repeated"
+        "--data",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="sft, dpo, kto, mc, ilql: may be repeated",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="model, checkpoints and log")
     parser.add_argument(
@@ -55,6 +60,14 @@ def run(args: argparse.Namespace) -> int:
         from playpen_eval.train import dpo
 
         log = dpo.train_kto(config, args.model, args.data, args.output, **options)
+    elif args.method == "mc":
+        from playpen_eval.train import mc
+
+        log = mc.train(config, args.model, args.data, args.output, **options)
+    elif args.method == "ilql":
+        from playpen_eval.train import ilql
+
+        log = ilql.train(config, args.model, args.data, args.output, **options)
     elif args.method == "grpo":
         from playpen_eval.train import grpo
 
