@@ -1,4 +1,4 @@
-"""Configurations of LMRL-Gym's methods (arXiv 2311.18232)."""
+"""Recipes of LMRL-Gym's methods; defaults are its paper's for the fully observed maze (arXiv 2311.18232, table 3)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,74 @@ from typing import Literal
 
 from playpen_eval.errors import UserError
 
-from .config_common import Common, Play, positive
+from .chains import Paid
+from .config import Common, Data, Play, positive
+
+
+@dataclass(frozen=True, kw_only=True)
+class Returns(Data):
+    """What methods have that learn values of tokens from what episodes are paid.
+
+    Attributes:
+        overlong: `refuse` rows above `max_length`, or `drop` their episodes.
+        beta: Weight of Q beside the policy's log-probabilities, when the result is played.
+        gamma: Discount for each token of the learner.
+        cql_weight: Weight of the cross-entropy of Q on the data's tokens, which holds Q of other tokens down.
+        heads: `mlp`, two layers with a hidden one of the model's width, or `linear`.
+        bias: What the heads say before training; None for the mean return of the data.
+        paid: `turns`: the games' own credit for each turn. `outcome`: the records' reward, at the end.
+    """
+
+    adapter: Literal["none", "lora", "qlora"] = "none"
+    learning_rate: float = 1e-4
+    schedule: str = "constant"
+    beta2: float = 0.95
+    batch_size: int = 128
+    max_length: int = 1024
+    beta: float = 16.0
+    gamma: float = 0.99
+    cql_weight: float = 0.5
+    heads: Literal["mlp", "linear"] = "mlp"
+    bias: float | None = None
+    paid: Paid = "turns"
+
+    def __post_init__(self) -> None:
+        positive(self, self._POSITIVE)
+        for name in ("beta", "cql_weight"):
+            if getattr(self, name) < 0:
+                raise UserError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        if not 0 <= self.gamma <= 1:
+            raise UserError(f"gamma must lie in [0, 1], not {self.gamma}")
+        if self.overlong == "cut":
+            raise UserError("overlong must be refuse or drop: an episode without its end tells no return")
+        if self.adapter != "none":
+            raise UserError(f"adapter must be none, not {self.adapter}: values are a full copy of the model")
+        if self.optimizer != "adamw_torch" or self.trainer:
+            raise UserError("optimizer and trainer are for TRL's trainers; this method has AdamW and a loop of its own")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MC(Returns):
+    """Monte Carlo returns: Q learns the discounted return from each token on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ILQL(Returns):
+    """Implicit language Q-learning (Snell et al. 2022): V is an expectile of Q, Q is bootstrapped from V.
+
+    Attributes:
+        tau: The expectile; .5 for the mean, near 1 for the best of what the data did.
+        polyak: How far the targets follow in each step.
+    """
+
+    tau: float = 0.99
+    polyak: float = 0.005
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("tau", "polyak"):
+            if not 0 < getattr(self, name) < 1:
+                raise UserError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +93,8 @@ class Rounds(Play, Common):
         patience: Rounds in a row without anything to learn from after which training stops.
     """
 
+    adapter: Literal["none", "lora", "qlora"] = "none"
+    max_length: int = 1024
     rounds: int = 100
     episodes: int = 128
     group_size: int = 1
@@ -34,7 +103,7 @@ class Rounds(Play, Common):
     beta2: float = 0.95
     log_every: int = 1
     save_every: int = 10
-    paid: Literal["turns", "outcome"] = "turns"
+    paid: Paid = "turns"
     patience: int = 5
 
     def __post_init__(self) -> None:
@@ -122,3 +191,6 @@ class OnlineBC(Rounds):
         super().__post_init__()
         if self.top is not None and not 0 < self.top <= 1:
             raise UserError(f"top must lie above 0 and at most at 1, not {self.top}")
+
+
+LMRL: dict[str, type[Common]] = {"mc": MC, "ilql": ILQL, "ppo": PPO, "online-bc": OnlineBC}

@@ -16,6 +16,7 @@ from playpen_eval.errors import UserError
 from playpen_eval.instances import load_instances
 from playpen_eval.registry import scan
 
+from .chains import UNFINISHED
 from .chat import Chat, Encoded
 from .data.policy import test_keys
 from .rows import Row
@@ -160,7 +161,8 @@ def encoded(record: Mapping[str, Any], chat: Chat, where: str) -> Encoded:
         raise UserError(f"{where}: {error}") from None
 
 
-def _named(records: Sequence[Mapping[str, Any]], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def named(records: Sequence[Mapping[str, Any]], name: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Records with the place that errors name."""
     return ((f"{name}: record {number}", record) for number, record in enumerate(records, 1))
 
 
@@ -188,15 +190,16 @@ def sft_examples(
         UserError: A record cannot be trained on, or none has a token of the learner.
     """
     made = []
-    for where, record in _named(records, name):
+    for where, record in named(records, name):
         if allowed is not None:
             allowed.check(record, where)
         reward = record.get("reward")
         if min_reward is not None and (reward is None or reward < min_reward):
             counts.left_out[f"reward below {min_reward:g}"] += 1
             continue
-        tokens = encoded(record, chat, where)
-        if not any(tokens.mask):
+        silent = record.get("kind") == UNFINISHED and record.get("learn") == []  # only what was asked last
+        tokens = None if silent else encoded(record, chat, where)
+        if tokens is None or not any(tokens.mask):
             counts.left_out["no token of the learner"] += 1
             continue
         fitted = fitting.fit(tokens)
@@ -209,14 +212,15 @@ def sft_examples(
                 "labels": [-100] * len(fitted.prompt_ids) + said,
             }
         )
-        _count(counts, record, fitted)
+        count(counts, record, fitted)
     fitting.check()
     if not made:
         raise UserError(f"{name} holds nothing to train on: {_reasons(counts)}")
     return made
 
 
-def _count(counts: Counts, record: Mapping[str, Any], *sides: Encoded) -> None:
+def count(counts: Counts, record: Mapping[str, Any], *sides: Encoded) -> None:
+    """Counts what is trained on."""
     counts.used += 1
     counts.learned_tokens += sum(sum(side.mask) for side in sides)
     counts.games[str(record.get("game", "general"))] += 1
@@ -260,7 +264,7 @@ def pair_examples(
                 "rejected_mask": sides[1].mask,
             }
         )
-        _count(counts, record, sides[0], sides[1])
+        count(counts, record, sides[0], sides[1])
     fitting.check()
     if not made:
         raise UserError(f"{name} holds no pair to train on: {_reasons(counts)}")
@@ -271,7 +275,7 @@ _Pairs = Iterator[tuple[str, Mapping[str, Any], Encoded, Encoded]]
 
 
 def _text_pairs(records: Sequence[Mapping[str, Any]], name: str, chat: Chat) -> _Pairs:
-    for where, record in _named(records, name):
+    for where, record in named(records, name):
         try:
             prompt = record["prompt"]
             sides = [
@@ -291,7 +295,7 @@ def _text_pairs(records: Sequence[Mapping[str, Any]], name: str, chat: Chat) -> 
 def _row_pairs(records: Sequence[Mapping[str, Any]], name: str, chat: Chat) -> _Pairs:
     """Better and worse rows of the same prompt, each used once."""
     groups: dict[tuple[Any, ...], list[tuple[str, Mapping[str, Any]]]] = defaultdict(list)
-    for where, record in _named(records, name):
+    for where, record in named(records, name):
         if record.get("reward") is not None:
             key = tuple(record.get(part) for part in ("game", "version", "instance", "seat", "part"))
             groups[(*key, tuple(record["prompt_ids"]))].append((where, record))
@@ -311,7 +315,7 @@ def label_examples(
         UserError: A record cannot be trained on, or one of the labels is missing.
     """
     made = []
-    for where, record in _named(records, name):
+    for where, record in named(records, name):
         allowed.check(record, where)
         if "prompt_ids" not in record and "label" not in record:
             raise UserError(f"{where} has no label; playpen-eval data makes some with --format kto")
@@ -331,7 +335,7 @@ def label_examples(
                 "label": label,
             }
         )
-        _count(counts, record, fitted)
+        count(counts, record, fitted)
     fitting.check()
     if not made:
         raise UserError(f"{name} holds nothing to train on: {_reasons(counts)}")

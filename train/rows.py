@@ -154,7 +154,7 @@ class Row:
             UserError: A column is missing or of the wrong type, or the row is not valid.
         """
         try:
-            meta = RowMeta(**{name: data[name] for name in _META_NAMES})
+            meta = RowMeta(**{name: data[name] for name in META_NAMES})
             row = cls(**{name: data[name] for name in _NAMES if name != "meta"}, meta=meta)
             row.validate()
         except (KeyError, TypeError) as error:
@@ -163,7 +163,8 @@ class Row:
 
 
 _NAMES = tuple(field.name for field in dataclasses.fields(Row))
-_META_NAMES = tuple(field.name for field in dataclasses.fields(RowMeta))
+META_NAMES = tuple(field.name for field in dataclasses.fields(RowMeta))
+"""Columns that tell where a record comes from."""
 
 
 def row_from_chat(

@@ -49,6 +49,7 @@ class Session:
         config: Its configuration.
         model: Folder or name of the model that is trained.
         output: The folder: model or adapter, tokenizer, checkpoints, log, and the record.
+        bfloat16: Whether to compute in that precision.
         told: What goes into the record; the methods add to it.
         bfloat16: Whether it computes in that precision.
     """
@@ -275,16 +276,15 @@ class Session:
 
         progress = Progress(self.output / LOG)
         attach(trainer, [*callbacks, progress])
-        checkpoint = self._checkpoint(needs) if self._resume else None
+        checkpoint = self.checkpoint(needs)
         if checkpoint and restore:
             restore(Path(checkpoint))
-        if self.main:
-            self._write(self.told)
+        self.write()
         try:
             trainer.train(resume_from_checkpoint=checkpoint)
         except (KeyboardInterrupt, UserError):
             progress.close()
-            self._say_how_to_go_on(trainer, needs)
+            self.say_how_to_go_on(trainer.state.global_step, needs)
             raise
         finally:
             progress.close()
@@ -292,23 +292,44 @@ class Session:
         if self.main:
             # TRL's frozen copy of an adapter that was trained on.
             shutil.rmtree(self.output / "ref", ignore_errors=True)
-            self.told |= {"state": "finished", "steps": trainer.state.global_step, "peak_memory": self._peak_memory()}
-            self._write(self.told)
+        self.finish(trainer.state.global_step)
         return trainer.state.log_history
+
+    def write(self) -> None:
+        """Writes the record down."""
+        if self.main:
+            self._write(self.told)
+
+    def finish(self, steps: int) -> None:
+        """Says in the record that the run is finished, and its result saved."""
+        self.told |= {"state": "finished", "steps": steps, "peak_memory": self._peak_memory()}
+        self.write()
+
+    def checkpoint(self, needs: Sequence[str] = ()) -> str | None:
+        """The checkpoint that a resumed run goes on from; None if there is none, or a new one begins."""
+        return self._checkpoint(needs) if self._resume else None
 
     def _checkpoint(self, needs: Sequence[str]) -> str | None:
         """The newest whole checkpoint; a run that was killed can leave half of one."""
         names = ("trainer_state.json", *needs)
-        found = [path for path in self.output.glob("checkpoint-*") if all((path / name).is_file() for name in names)]
+        found = [
+            path for path in self.output.glob("checkpoint-*[0-9]") if all((path / name).is_file() for name in names)
+        ]
         newest = max(found, key=lambda path: int(path.name.partition("-")[2]), default=None)
         return None if newest is None else str(newest)
 
-    def _say_how_to_go_on(self, trainer: Any, needs: Sequence[str]) -> None:
+    def say_how_to_go_on(self, step: int, needs: Sequence[str] = ()) -> None:
+        """Tells on stderr what a run that was stopped leaves.
+
+        Args:
+            step: Where it was stopped.
+            needs: Files of the method in a whole checkpoint.
+        """
         if not self.main:
             return
         checkpoint = self._checkpoint(needs)
         kept = f"{checkpoint} is kept" if checkpoint else "there is no checkpoint yet, so it begins anew"
-        print(f"\nstopped at step {trainer.state.global_step}; {kept}; to go on: {self._again}", file=sys.stderr)
+        print(f"\nstopped at step {step}; {kept}; to go on: {self._again}", file=sys.stderr)
 
 
 def read_data(path: Path) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from playpen_eval.train.chat import Chat
 from playpen_eval.train.config import SFT
+from playpen_eval.train.episodes import best_episodes
 from playpen_eval.train.examples import Allowed, Counts, Fitting, as_dataset, drawn, sft_examples
 from playpen_eval.train.models import peft_config
 from playpen_eval.train.session import Session, read_data
@@ -52,8 +53,10 @@ def train(
     fitting = Fitting(config.max_length, config.overlong, counts)
     examples = []
     for path in data:
-        allowed = Allowed(config.allow_heldout)
-        examples += sft_examples(read_data(path), str(path), chat, fitting, counts, allowed, config.min_reward)
+        allowed, records = Allowed(config.allow_heldout), read_data(path)
+        if config.top is not None:
+            records = best_episodes(records, str(path), config.top, config.seed, counts)
+        examples += sft_examples(records, str(path), chat, fitting, counts, allowed, config.min_reward)
     return fit(session, config, chat, examples, counts)
 
 

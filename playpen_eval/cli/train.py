@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
-SUMMARY = "train a model on games: SFT, DPO, KTO, GRPO, PPO, or SFT on its own successes (rft, online-bc)"
+SUMMARY = (
+    "train a model on games: SFT, DPO, KTO, GRPO, PPO, MC returns, ILQL, SFT on its own successes (rft, online-bc)"
+)
 
-METHODS = ("sft", "dpo", "kto", "grpo", "rft", "ppo", "online-bc")
+METHODS = ("sft", "dpo", "kto", "grpo", "rft", "mc", "ilql", "ppo", "online-bc")
 PLAYING = ("grpo", "rft", "ppo", "online-bc")
 
 
@@ -21,7 +23,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", metavar="M", help="folder or name of a model, or an adapter (default: the recipe's)")
     parser.add_argument("--recipe", metavar="R", help="one that comes with the package, or a .yaml file")
     parser.add_argument(
-        "--data", action="append", type=Path, default=[], metavar="FILE", help="sft, dpo, kto: may be repeated"
+        "--data",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="sft, dpo, kto, mc, ilql: may be repeated",
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="model, checkpoints and log")
     parser.add_argument(
@@ -56,6 +63,14 @@ def run(args: argparse.Namespace) -> int:
         from playpen_eval.train import dpo
 
         log = dpo.train_kto(config, args.model, args.data, args.output, **options)
+    elif args.method == "mc":
+        from playpen_eval.train import mc
+
+        log = mc.train(config, args.model, args.data, args.output, **options)
+    elif args.method == "ilql":
+        from playpen_eval.train import ilql
+
+        log = ilql.train(config, args.model, args.data, args.output, **options)
     elif args.method == "grpo":
         from playpen_eval.train import grpo
 

@@ -1,0 +1,249 @@
+"""What the methods on values share: chains as batches, what a run begins with, and what it saves."""
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+
+from playpen_eval.errors import UserError
+
+from .chains import Chain, chains, returns_to_go
+from .chat import Chat
+from .config_lmrl import Returns
+from .episodes import episode_rows
+from .examples import Allowed, Counts
+from .session import Session, read_data
+from .value_model import Values, guided
+
+
+@dataclass(slots=True)
+class Link:
+    """One row of a chain, with what the values of its tokens are learned from.
+
+    Attributes:
+        ids: The row's tokens.
+        places: Where those of the learner are.
+        rewards: What each of them is paid.
+        returns: The discounted return from each of them on.
+        after: For each of them where the next state ends: context (0 for `ids`, n for `others[n - 1]`) and length in
+            it; None if there is no next state.
+        others: Contexts in other rows of the chain.
+    """
+
+    ids: list[int]
+    places: list[int] = field(default_factory=list)
+    rewards: list[float] = field(default_factory=list)
+    returns: list[float] = field(default_factory=list)
+    after: list[tuple[int, int] | None] = field(default_factory=list)
+    others: list[list[int]] = field(default_factory=list)
+
+
+def links(chain: Chain, gamma: float) -> list[Link]:
+    """The rows of a chain; what follows a row's token in another row comes with it, so that batches can be any rows.
+
+    Args:
+        chain: The chain.
+        gamma: Discount for each token.
+    """
+    made = [Link(row.prompt_ids + row.completion_ids) for row in chain.rows]
+    returns = returns_to_go(chain.rewards, gamma)
+    for token, (row, place) in enumerate(zip(chain.row_of, chain.place, strict=True)):
+        link = made[row]
+        link.places.append(place)
+        link.rewards.append(chain.rewards[token])
+        link.returns.append(returns[token])
+        last = token + 1 == len(chain)
+        after = chain.after if last else (chain.row_of[token + 1], chain.place[token + 1])
+        if after is None:
+            link.after.append(None)
+        elif after[0] == row:
+            link.after.append((0, after[1]))
+        else:
+            link.others.append(made[after[0]].ids[: after[1]])
+            link.after.append((len(link.others), after[1]))
+    return [link for link in made if link.places]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Some links as tensors; N tokens of the learner in S different sequences.
+
+    Attributes:
+        ids: (S, length), padded on the right.
+        mask: (S, length), 1 for tokens.
+        state: (N, 2) sequence and position from which each token was said.
+        token: (N,) the tokens.
+        reward: (N,).
+        returns: (N,).
+        after: (N, 2) sequence and position of the next state.
+        goes_on: (N,) 0 where there is no next state.
+    """
+
+    ids: torch.Tensor
+    mask: torch.Tensor
+    state: torch.Tensor
+    token: torch.Tensor
+    reward: torch.Tensor
+    returns: torch.Tensor
+    after: torch.Tensor
+    goes_on: torch.Tensor
+
+
+def collate(some: Sequence[Link], pad: int, device: Any = "cpu", bootstrap: bool = True) -> Batch:
+    """A batch; what occurs several times is computed once.
+
+    Args:
+        some: The links.
+        pad: Any token.
+        device: Where the batch goes.
+        bootstrap: Whether next states are needed.
+    """
+    sequences: dict[tuple[int, ...], int] = {}
+
+    def number(ids: Sequence[int]) -> int:
+        return sequences.setdefault(tuple(ids), len(sequences))
+
+    state, token, reward, returns, after, goes_on = [], [], [], [], [], []
+    for link in some:
+        own = number(link.ids)
+        contexts = [own, *(number(ids) for ids in link.others)] if bootstrap else [own]
+        state += [(own, place - 1) for place in link.places]
+        token += [link.ids[place] for place in link.places]
+        reward += link.rewards
+        returns += link.returns
+        if bootstrap:
+            after += [(contexts[one[0]], one[1] - 1) if one else (0, 0) for one in link.after]
+            goes_on += [float(one is not None) for one in link.after]
+    width = max(map(len, sequences))
+    ids = [[*one, *[pad] * (width - len(one))] for one in sequences]
+    mask = [[1] * len(one) + [0] * (width - len(one)) for one in sequences]
+    whole = {"dtype": torch.long, "device": device}
+    return Batch(
+        ids=torch.tensor(ids, **whole),
+        mask=torch.tensor(mask, **whole),
+        state=torch.tensor(state, **whole),
+        token=torch.tensor(token, **whole),
+        reward=torch.tensor(reward, device=device),
+        returns=torch.tensor(returns, device=device),
+        after=torch.tensor(after, **whole).reshape(-1, 2),
+        goes_on=torch.tensor(goes_on, device=device),
+    )
+
+
+def hidden(base: Any, batch: Batch) -> torch.Tensor:
+    """What a transformer makes of the batch's sequences, (S, length, width)."""
+    # As in every decoder, positions count from the left, where there is no padding.
+    return base(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).last_hidden_state
+
+
+def at(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
+    """The vectors (N, width) at sequences and positions (N, 2)."""
+    return states[places[:, 0], places[:, 1]]
+
+
+class Learning:
+    """A run on values: its data, its batches and its result.
+
+    Attributes:
+        session: Folder and record.
+        config: The recipe.
+        chat: Template and tokenizer.
+        policy: The behaviour-cloned model, frozen.
+        mean: The mean return of the data, undiscounted.
+        total: Steps of the optimizer.
+        device: Where the models are.
+    """
+
+    def __init__(self, session: Session, config: Returns, data: Sequence[Path]):
+        """Reads the data and loads the policy.
+
+        Raises:
+            UserError: Something is wrong with them.
+        """
+        self.session, self.config = session, config
+        self.chat: Chat = session.load_chat()
+        counts = Counts()
+        found = []
+        for path in data:
+            rows = episode_rows(read_data(path), str(path), self.chat, counts, Allowed(config.allow_heldout))
+            found += _fitting(chains(rows, config.paid), config, str(path), counts)
+        if not found:
+            raise UserError(f"{', '.join(map(str, data))}: no episode to learn from ({dict(counts.left_out)})")
+        if not any(any(chain.rewards) for chain in found):
+            raise UserError(
+                "all rewards are 0, so there is nothing to learn: with paid=outcome the outcome pays instead of turns"
+            )
+        self.mean = math.fsum(math.fsum(chain.rewards) for chain in found) / len(found)
+        self._links = [link for chain in found for link in links(chain, config.gamma)]
+        session.told["examples"] = counts.to_dict() | {"episodes": len(found), "mean_return": self.mean}
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.policy = session.load_model(self.chat).to(self.device).eval().requires_grad_(False)
+        size = config.batch_size * config.accumulate
+        self.total = config.max_steps or math.ceil(len(self._links) / size * config.epochs)
+
+    @property
+    def bias(self) -> float:
+        """What the heads say before training."""
+        return self.mean if self.config.bias is None else self.config.bias
+
+    def batches(self, step: int, bootstrap: bool) -> Iterator[Batch]:
+        """The batches of one step of the optimizer; all rows in a new order for each pass through them."""
+        size, count = self.config.batch_size, len(self._links)
+        for part in range(self.config.accumulate):
+            start = (step * self.config.accumulate + part) * size
+            some = [self._links[self._order(place // count)[place % count]] for place in range(start, start + size)]
+            yield collate(some, self.chat.end, self.device, bootstrap)
+
+    def _order(self, epoch: int) -> list[int]:
+        if getattr(self, "_epoch", None) != epoch:
+            self._epoch, self._shuffled = epoch, list(range(len(self._links)))
+            Random(f"order/{self.config.seed}/{epoch}").shuffle(self._shuffled)
+        return self._shuffled
+
+    def optimizer(self, values: Values) -> tuple[torch.optim.Optimizer, Any]:
+        """AdamW and the schedule of its rate."""
+        from transformers import get_scheduler
+
+        config = self.config
+        adam = torch.optim.AdamW(
+            values.parameters(), config.learning_rate, (0.9, config.beta2), 1e-8, config.weight_decay
+        )
+        warmup = math.ceil(config.warmup * self.total) if config.warmup < 1 else int(config.warmup)
+        try:
+            return adam, get_scheduler(config.schedule, adam, warmup, self.total)
+        except ValueError as error:
+            raise UserError(f"schedule: {error}") from None
+
+    def precision(self) -> Any:
+        """The context in which losses are computed."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.session.bfloat16)
+
+    def save(self, values: Values) -> None:
+        """Saves the guided policy, and says that the run is finished."""
+        model = guided(self.policy, values, self.config.beta)
+        model.save_pretrained(self.session.output)
+        self.chat.tokenizer.save_pretrained(self.session.output)
+        self.session.finish(self.total)
+
+
+def _fitting(found: list[Chain], config: Returns, name: str, counts: Counts) -> list[Chain]:
+    kept, longest = [], 0
+    for chain in found:
+        size = max(len(row.prompt_ids) + len(row.completion_ids) for row in chain.rows)
+        longest = max(longest, size)
+        if size <= config.max_length:
+            kept.append(chain)
+    if len(kept) < len(found) and config.overlong == "refuse":
+        raise UserError(
+            f"{name}: {len(found) - len(kept)} episodes have rows longer than max_length {config.max_length} (up to "
+            f"{longest} tokens): raise max_length, or leave these episodes out with overlong=drop"
+        )
+    counts.left_out["of an episode longer than max_length"] += len(found) - len(kept)
+    return kept
