@@ -38,7 +38,7 @@ def test_the_example_game_is_short(example: Path) -> None:
 
 def test_the_example_game_passes_every_check(example: Path, tmp_path: Path) -> None:
     out = run(sys.executable, "-m", "playpen_eval", "check", "higher_lower", games=example, cwd=tmp_path)
-    assert "13 checks, 0 failed" in out
+    assert "14 checks, 0 failed" in out
 
 
 def test_the_example_game_is_an_inspect_task(example: Path, tmp_path: Path) -> None:
