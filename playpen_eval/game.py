@@ -232,8 +232,8 @@ class Game:
     def behave(self, policy: str, instance: Instance, rng: Random) -> list[str]:
         """The replies of all roles, in order of play, when a behaviour policy plays an instance.
 
-        They end the episode exactly, or stop before its end where the policy gives up. A policy may know what the roles
-        do not. Who takes the policy's name from a user calls `check_policy` first.
+        They end the episode exactly, or stop when the learner is to move, where the policy gives up. A policy may know
+        what the roles do not. Who takes the policy's name from a user calls `check_policy` first.
 
         Args:
             policy: One of `policies`.

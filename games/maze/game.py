@@ -113,7 +113,8 @@ class _Walk:
     @property
     def broken_off(self) -> bool:
         """Whether the latest replies are no moves."""
-        return len(self.memory) >= PATIENCE and not any(name for _, name in self.memory[-PATIENCE:])
+        latest = self.memory[-PATIENCE:]
+        return len(latest) == PATIENCE and all(name is None for _, name in latest)
 
     def numbers(self) -> dict[str, Mapping[str, float]]:
         """Metrics and the last turn's reward, as arguments of an outcome."""

@@ -71,6 +71,7 @@ def policies_play_whole_episodes(game: Game, budget: Budget) -> None:
             for reply in replies:
                 ensure(episode.outcome is None, f"{where} goes on after the end", replies)
                 episode.act(reply)
+            ensure(episode.role in (None, game.learner), f"{where} stops when the {episode.role} is to move", replies)
             ended += episode.outcome is not None
         ensure(ended, f"the policy {policy} ends no episode")
 
