@@ -103,7 +103,7 @@ _BY_KEY = {
     for name in (item.name, *item.variants)
     for form in (name, plural(name))
 }
-_THING = r"(?:object|thing|item|answer|word|it)"
+_THING = r"(?:object|thing|item|answer|word)"
 _NAMED = re.compile(
     r"(?:(?:is|are|was|were|could|can|would|might|may|will|isnt)(?: not)?"
     rf" (?:(?:the|your) {_THING} (?:that )?(?:you are|youre) thinking of|you thinking of|you thinking about"
