@@ -187,7 +187,7 @@ _MILLIONS = re.compile(
 _FEWER = ("fewer", "less", "under", "below", "smaller")
 
 
-@functools.lru_cache(maxsize=8192)
+@functools.lru_cache(maxsize=1024)
 def answers(question: str) -> Mapping[str, str]:
     """City -> what the oracle says to a question."""
     words = plain_words(question)

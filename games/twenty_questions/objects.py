@@ -95,13 +95,15 @@ _COMPARED = re.compile(
     r" (bigger|larger|taller|longer|heavier|smaller|shorter|lighter) than (?:(?:an?|the|your|my) )?(.+) $"
 )
 
+_LESS = ("smaller", "shorter", "lighter")
+
 _BY_KEY = {
     key(form): item.name
     for item in OBJECTS.values()
     for name in (item.name, *item.variants)
     for form in (name, plural(name))
 }
-_THING = r"(?:object|thing|item|answer|word|it)"
+_THING = r"(?:object|thing|item|answer|word)"
 _NAMED = re.compile(
     r"(?:(?:is|are|was|were|could|can|would|might|may|will|isnt)(?: not)?"
     rf" (?:(?:the|your) {_THING} (?:that )?(?:you are|youre) thinking of|you thinking of|you thinking about"
@@ -137,8 +139,9 @@ def true_of(question: str) -> int:
     if name is not None:
         return BIT[name]
     words = plain_words(question)
-    if compared := _COMPARED.search(words):
-        return _compare(compared[1] in ("smaller", "shorter", "lighter"), compared[2])
+    compared = _COMPARED.search(words)
+    if compared and (true := _compare(compared[1] in _LESS, compared[2])) is not None:
+        return true
     found = [_MEANT[match] for match in _KEYWORD.findall(words)]
     if not found:
         return 0
@@ -148,13 +151,14 @@ def true_of(question: str) -> int:
     return _ALL & ~result if _NOT.search(words) else result
 
 
-def _compare(smaller: bool, other: str) -> int:
+def _compare(smaller: bool, other: str) -> int | None:
+    """The objects that are smaller or bigger than another thing; None if its size is not known."""
     size = _REFERENCES.get(other)
     if size is not None:
         return sum(BIT[o.name] for o in OBJECTS.values() if (o.size < size) == smaller)
     name = _BY_KEY.get(key(other))
     if name is None:
-        return 0
+        return None
     size = OBJECTS[name].size
     return sum(BIT[o.name] for o in OBJECTS.values() if (o.size < size if smaller else o.size > size))
 

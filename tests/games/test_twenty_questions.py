@@ -25,7 +25,7 @@ objects, reading, rules = (
     importlib.import_module(f"playpen_eval.games.twenty_questions.{name}") for name in ("objects", "reading", "game")
 )
 GAME: Any = load_game("twenty_questions")
-IDLE = ["Is it heavier than air?", "No."]
+IDLE = ["Is it made of cheese?", "No."]
 REPLIES = st.one_of(st.text(max_size=60), st.sampled_from(("Yes.", "No.", "Is it alive?", "Is it a cat?", "?")))
 
 
@@ -99,6 +99,7 @@ def test_both_ways_to_ask_for_an_attribute_are_understood(attribute):
         ("Is it bigger than a car?", "bus", "car"),
         ("Is it smaller than a shoebox?", "ring", "bus"),
         ("Is it bigger than a cat?", "horse", "dog"),
+        ("Is it bigger than most tools?", "hammer", "cat"),
         ("Can you hold it in your hand?", "apple", "sofa"),
         ("Could it be a kind of furniture?", "chair", "lion"),
         ("Is it a dog?", "dog", "cat"),
