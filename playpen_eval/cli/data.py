@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-SUMMARY = "data sets for training out of recordings, logs and fresh play; and whether they leak into an evaluation"
+SUMMARY = "data sets for training out of recordings, logs, fresh play and behaviour policies; and whether they leak"
 ACTIONS = ("make", "policy", "check", "show")
 
 
@@ -155,11 +155,10 @@ def _policy(args: argparse.Namespace) -> int:
     game = load_game(args.game)
     if args.stray:
         raise UserError(f"unknown arguments {' '.join(args.stray)!r}; see playpen-eval data policy --help")
-    for name in ("policy", "episodes", "output"):
-        if getattr(args, name) is None:
-            option = {"policy": "--policy NAME", "episodes": "-n N", "output": "-o FILE"}[name]
-            has = f"; {game.name} has {', '.join(game.policies) or 'none'}" if name == "policy" else ""
-            raise UserError(f"{option} is missing{has}")
+    if args.policy is None:
+        raise UserError(f"--policy NAME is missing; {game.name} has {', '.join(game.policies) or 'none'}")
+    if args.episodes is None or args.output is None:
+        raise UserError("-n N and -o FILE are needed: how many episodes, and where to write them")
     behaviour = Behaviour(
         game, args.policy, args.episodes, args.split, args.instances, tuple(args.experiments), args.seed
     )

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from made import byte_tokenizer
 from playpen_eval.train.chains import UNFINISHED, chains
 from playpen_eval.train.chat import load_chat
 from playpen_eval.train.data import behaviour, draft, policy
@@ -22,7 +23,6 @@ from playpen_eval.train.data.manifest import manifest_path, sha256_of
 from playpen_eval.train.data.policy import Policy
 from playpen_eval.train.examples import Allowed, Counts, Fitting, sft_examples
 from playpen_eval.train.rows import Row, RowMeta
-from tiny import byte_tokenizer
 
 from playpen_eval import Episode, load_game
 from playpen_eval.cli import main
@@ -264,8 +264,8 @@ def test_shipped_instances_in_turn(tmp_path):
     (["chek", "d.jsonl", "test"], "unknown action or game 'chek'; did you mean 'check'?"),
     (["maze_fo", "--top", "3"], "unknown arguments '--top 3'; see playpen-eval data policy --help"),
     (["maze_fo"], "--policy NAME is missing; maze_fo has mix, random, best"),
-    (["maze_fo", "--policy", "mix"], "-n N is missing"),
-    (["maze_fo", "--policy", "mix", "-n", "1"], "-o FILE is missing"),
+    (["maze_fo", "--policy", "mix"], "-n N and -o FILE are needed"),
+    (["maze_fo", "--policy", "mix", "-n", "1"], "-n N and -o FILE are needed"),
     (["maze_fo", "--policy", "mxi", "-n", "1", "-o", "d.jsonl"], "unknown policy of maze_fo 'mxi'; did you"),
     (["taboo", "--policy", "mix", "-n", "1", "-o", "d.jsonl"], "taboo has no behaviour policies"),
     (["maze_fo", "--policy", "mix", "-n", "0", "-o", "d.jsonl"], "-n must be at least 1, not 0"),
@@ -313,6 +313,7 @@ def test_a_policy_that_does_not_keep_to_the_game_is_named(tmp_path, monkeypatch,
     monkeypatch.setattr(game, "behave", lambda *_: [])
     assert main(given) == 2
     assert "the policy mix says nothing in lmrl_wordle/1/train/" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_held_out_games_are_refused(tmp_path, monkeypatch, capsys):

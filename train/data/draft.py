@@ -26,7 +26,7 @@ _ROWS = 10_000
 
 
 class Draft:
-    """The two files; to close it leaves them as they are.
+    """The two files; leaving the `with` block keeps them.
 
     Attributes:
         told: What the writer said of the chunks that are there; None if there are none.
@@ -143,6 +143,8 @@ class Draft:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if not self._ends:
+            self._path.unlink(missing_ok=True)
         self._file.close()
 
 
