@@ -5,28 +5,18 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import json
 from collections import Counter
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from playpen_eval.train import ilql, mc
-from playpen_eval.train.callbacks import Progress
 from playpen_eval.train.chains import UNFINISHED, chains
-from playpen_eval.train.chat import load_chat
-from playpen_eval.train.config import load_config
 from playpen_eval.train.config_lmrl import ILQL, MC
-from playpen_eval.train.episodes import best_episodes, episode_rows
-from playpen_eval.train.examples import Allowed, Counts
 from playpen_eval.train.rows import Row, RowMeta
 from playpen_eval.train.values import WORTH, Link, at, collate, hidden, links
 from torch import nn
-
-from playpen_eval.cli import main
-from playpen_eval.errors import UserError
 
 SIZE = 10
 META = RowMeta("walk", 1, "walk/1", "e", "train", "walker", "success", 1.0, "e1")
