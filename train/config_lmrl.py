@@ -84,7 +84,7 @@ class Rounds(Play, Common):
     """What methods have that play a round, learn from it, and play the next one.
 
     Attributes:
-        rounds: How many; `max_steps` is not used.
+        rounds: How many; there is no `max_steps`.
         episodes: Of a round; where the learner has several seats in an episode, each of them counts.
         group_size: Episodes of one instance in a round.
         epochs: Passes through the rows of a round.

@@ -51,7 +51,8 @@ def train(config: OnlineBC, model: str | None, output: Path, **options: Any) -> 
     from playpen_eval.train.rounds import STATE, RoundTrainer
     from playpen_eval.train.updates import Updates, place_model
 
-    updates = Updates(place_model(session, chat, config), config, session.bfloat16)
+    policy, _ = place_model(session, chat, config)
+    updates = Updates(policy, config, session.bfloat16)
     learner = Learner(config, updates)
     return session.train(RoundTrainer(session, config, pools, chat, updates, learner), needs=(STATE,))
 

@@ -68,12 +68,16 @@ def train(config: PPO, model: str | None, output: Path, **options: Any) -> list[
     demonstrations = [piece for path in data for piece in _demonstrations(config, path, chat, session)]
 
     from playpen_eval.train.rounds import STATE, RoundTrainer
-    from playpen_eval.train.updates import Updates, place_model, without_dropout
+    from playpen_eval.train.updates import Updates, place_model
+    from trl.trainer.utils import disable_dropout_in_model
 
-    policy = without_dropout(place_model(session, chat, config))
+    policy, new_adapter = place_model(session, chat, config)
+    disable_dropout_in_model(policy)
     head = value_head(policy, config)
     updates = Updates(policy, config, session.bfloat16, head.parameters(), config.value_learning_rate)
-    learner = Learner(config, updates, head, _reference(policy, config, session), demonstrations)
+    # With a new adapter the initial policy is the policy without it.
+    frozen = None if new_adapter or not config.kl_coef else copy.deepcopy(policy).eval().requires_grad_(False)
+    learner = Learner(config, updates, head, frozen, demonstrations)
     return session.train(RoundTrainer(session, config, pools, chat, updates, learner), needs=(STATE,))
 
 
@@ -96,12 +100,6 @@ def value_head(policy: Any, config: PPO) -> Any:
     nn.init.zeros_(head.weight)
     nn.init.constant_(head.bias, config.value_bias)
     return head.to(next(policy.parameters()).device)
-
-
-def _reference(policy: Any, config: PPO, session: Session) -> Any:
-    """The initial policy: a frozen copy, or None for the policy without its adapter if that is new."""
-    new_adapter = hasattr(policy, "disable_adapter") and not Path(session.model, "adapter_config.json").is_file()
-    return None if new_adapter or not config.kl_coef else copy.deepcopy(policy).eval().requires_grad_(False)
 
 
 class Known(NamedTuple):
@@ -157,10 +155,18 @@ class Learner:
         "episodes, or paid=outcome where a game pays nothing for turns"
     )
 
-    def __init__(self, config: PPO, updates: Updates, head: Any, reference: Any, demonstrations: Sequence[Piece]):
-        """Args: the recipe; the policy; the value head; the initial policy (see `_reference`); rows of `bc_data`."""
+    def __init__(self, config: PPO, updates: Updates, head: Any, frozen: Any, demonstrations: Sequence[Piece]):
+        """Takes what a run is made of.
+
+        Args:
+            config: The recipe.
+            updates: The policy with its optimizer.
+            head: The value head.
+            frozen: A copy of the initial policy; None if it is the policy without its adapter, or is not needed.
+            demonstrations: Rows of `bc_data`.
+        """
         self._config, self._updates, self._head = config, updates, head
-        self._reference, self._demonstrations = reference, demonstrations
+        self._frozen, self._demonstrations = frozen, demonstrations
         self.kl_coef = config.kl_coef
 
     def learn(self, found: Sequence[Chain], name: str) -> Mapping[str, float] | None:
@@ -209,8 +215,8 @@ class Learner:
 
     def _initial(self, part: Sequence[Piece]) -> Any:
         """Log-probabilities under the initial policy."""
-        if self._reference is not None:
-            return self._updates.read(part, self._config.temperature, self._reference).logprobs
+        if self._frozen is not None:
+            return self._updates.read(part, self._config.temperature, self._frozen).logprobs
         with self._updates.model.disable_adapter():
             return self._updates.read(part, self._config.temperature).logprobs
 

@@ -204,7 +204,7 @@ class RoundTrainer:
         state = {"mix": self._mix.state(), "barren": self._barren}
         (folder / STATE).write_text(json.dumps(state) + "\n", encoding="utf-8")
         self.state.save_to_json(str(folder / _TRAINER_STATE))
-        found = sorted(self._output.glob("checkpoint-*"), key=lambda path: int(path.name.partition("-")[2]))
+        found = sorted(self._output.glob("checkpoint-*[0-9]"), key=lambda path: int(path.name.partition("-")[2]))
         for path in found[: -self._config.keep_checkpoints]:
             shutil.rmtree(path)
 

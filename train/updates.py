@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import torch
 from peft import PeftModel, get_peft_model, load_peft_weights, set_peft_model_state_dict
 from transformers import get_scheduler
-from trl.trainer.utils import disable_dropout_in_model
 
 from playpen_eval.errors import UserError
 
@@ -77,21 +76,16 @@ def shuffled(items: Sequence[Any], size: int, seed: str) -> list[list[Any]]:
     return [order[start : start + size] for start in range(0, len(order), size)]
 
 
-def place_model(session: Session, chat: Chat, config: Rounds) -> Any:
-    """The model to be trained, on its device; with a new adapter if the recipe wants one."""
+def place_model(session: Session, chat: Chat, config: Rounds) -> tuple[Any, bool]:
+    """The model to be trained, on its device; with a new adapter if the recipe wants one, and whether it has one."""
     model = session.load_model(chat)
-    if adapter := peft_config(model, config):
+    adapter = peft_config(model, config)
+    if adapter:
         model = get_peft_model(model, adapter)
     if config.checkpoint_activations:
         model.enable_input_require_grads()
         model.activation_checkpointing_enable({"use_reentrant": False})
-    return model.to(session.state.device).train()
-
-
-def without_dropout(model: Any) -> Any:
-    """The same model; what it says of a text is then the same while it is trained."""
-    disable_dropout_in_model(model)
-    return model
+    return model.to(session.state.device).train(), bool(adapter)
 
 
 class Updates:

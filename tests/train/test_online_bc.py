@@ -1,5 +1,5 @@
 """Tests for online filtered behaviour cloning."""
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportArgumentType=false
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """Tests for PPO: its losses by hand, what carries a gradient, that it learns, and that it goes on."""
-# pyright: reportMissingImports=false
+# pyright: reportMissingImports=false, reportOptionalMemberAccess=false, reportArgumentType=false
 
 from __future__ import annotations
 
@@ -236,7 +236,9 @@ def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(adapter, model, 
     assert first[3]["kl_coef"] != first[0]["kl_coef"]
     assert run(model, tmp_path / "broken", *settings, resume=True) == 0
     assert "was finished before" in capsys.readouterr().err
-    # The result is a model or an adapter like any other one.
+    # The result is a model or an adapter like any other one, also to be trained on from where it is.
+    assert run(tmp_path / "whole", tmp_path / "on", *settings, "rounds=1") == 0
+    assert lines_of(tmp_path / "on")[0]["kl"] == 0.0
     play = [
         "run",
         "echo",
