@@ -22,7 +22,7 @@ from typing import Any
 GAMES = ["practice_slots", "practice_clues"]
 TALKS = ["taboo", "imagegame"]
 """Games of the paper, for dialogues of usual length."""
-PARTS = ("seconds/generate", "seconds/game", "seconds/partner", "seconds/template", "seconds/update")
+PARTS = ("seconds/generate", "seconds/game", "seconds/partner", "seconds/template", "seconds/play", "seconds/update")
 
 
 def command(*words: object) -> float:
@@ -43,15 +43,15 @@ def figures(folder: Path) -> dict[str, Any]:
     parts = {
         name.partition("/")[2]: round(statistics.mean(found), 3)
         for name in PARTS
-        if (found := [entry[name] for entry in log[1:] if name in entry])
+        if (found := [entry[name] for entry in (log[1:] if len(log) > 2 else log) if name in entry])
     }
     return {
         "steps": record["steps"],
         "seconds": round(seconds, 1),
         "seconds_per_step": round(seconds / record["steps"], 3),
         "parts": parts,
-        "tokens": tokens,
-        "tokens_per_second": round(tokens / seconds),
+        "tokens": tokens or None,
+        "tokens_per_second": round(tokens / seconds) or None,
         "peak_memory_gib": record["peak_memory"] and round(record["peak_memory"] / 2**30, 2),
         "rows": record.get("examples", {}).get("used"),
         "losses": [entry["loss"] for entry in log if "loss" in entry][:: max(1, len(log) // 5)],
@@ -144,7 +144,7 @@ def lmrl(out: Path, scale: float) -> dict[str, Any]:
         "data", "maze_fo", "--policy", "mix", "--experiment", "double_t", "-n", 1000 if scale == 1 else 30, "-o", data
     )
     steps = [f"max_steps={max(2, round(40 * scale))}", "log_every=5", "save_every=1000", "precision=auto"]
-    few = [f"max_steps={max(1, round(2 * scale))}", "log_every=1", "save_every=1000", "limit=8"]
+    few = ["rounds=1", "log_every=1", "save_every=1000", "episodes=64" if scale == 1 else "episodes=4"]
     small = ["batch_size=4"] if scale < 1 else []
     bc = [*steps, "adapter=none", "batch_size=128" if scale == 1 else "batch_size=4", "max_length=1024"]
     runs = [("sft", None, bc), ("mc", "lmrl-maze-mc", [*steps, *small]), ("ilql", "lmrl-maze-ilql", [*steps, *small])]
