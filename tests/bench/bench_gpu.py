@@ -146,7 +146,14 @@ def lmrl(out: Path, scale: float) -> dict[str, Any]:
     steps = [f"max_steps={max(2, round(40 * scale))}", "log_every=5", "save_every=1000", "precision=auto"]
     few = ["rounds=1", "log_every=1", "save_every=1000", "episodes=64" if scale == 1 else "episodes=4"]
     small = ["batch_size=4"] if scale < 1 else []
-    bc = [*steps, "adapter=none", "batch_size=128" if scale == 1 else "batch_size=4", "max_length=1024"]
+    # PPO needs episodes that end differently, so the clone has to know the moves.
+    bc = [
+        *steps,
+        f"max_steps={max(2, round(160 * scale))}",
+        "adapter=none",
+        "batch_size=128" if scale == 1 else "batch_size=4",
+        "max_length=1024",
+    ]
     runs = [("sft", None, bc), ("mc", "lmrl-maze-mc", [*steps, *small]), ("ilql", "lmrl-maze-ilql", [*steps, *small])]
     runs.append(("ppo", "lmrl-maze-ppo", [*few, *small]))
     found: dict[str, Any] = {}
