@@ -109,7 +109,7 @@ _MEANT |= dict.fromkeys(("small", "little", "tiny", *_IN_HAND), _SMALL) | dict.f
 _MEANT |= _read_kinds()
 _MEANT |= {plural(word): true for word, true in _MEANT.items() if plural(word) not in _MEANT}
 _KEYWORD = re.compile(rf"(?<= )(?:{'|'.join(sorted(map(re.escape, _MEANT), key=len, reverse=True))})(?= )")
-_NOT = re.compile(r" (?:not|never|without|non) ")
+_NOT = re.compile(r" (?:not|never|without|non|other than) ")
 _COMPARED = re.compile(
     r" (bigger|larger|taller|longer|heavier|smaller|shorter|lighter) than (?:(?:an?|the|your|my) )?(.+) $"
 )
