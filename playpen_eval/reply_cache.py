@@ -97,7 +97,7 @@ class ReplyCache:
                 key, reply = row["key"], row["reply"]
                 if not (isinstance(key, str) and isinstance(reply, str)):
                     raise TypeError
-            except (ValueError, TypeError, KeyError):
+            except (ValueError, TypeError, KeyError, RecursionError):
                 if not line.endswith(b"\n") and _BEGIN.startswith(line[: len(_BEGIN)]):
                     self._line -= 1
                     self._file.truncate(self._file.tell() - len(line))

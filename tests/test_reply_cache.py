@@ -77,7 +77,9 @@ def test_a_whole_line_without_its_end_is_kept(tmp_path):
     assert path.read_text() == '{"key": "a", "reply": "x"}\n{"key": "c", "reply": "y"}\n'
 
 
-@pytest.mark.parametrize("line", ["", "{}", "[]", '{"key": "a", "reply": null}', '{"key": 1, "reply": "x"}', "\udcff"])
+@pytest.mark.parametrize(
+    "line", ["", "{}", "[]", '{"key": "a", "reply": null}', '{"key": 1, "reply": "x"}', "\udcff", "[" * 100_000]
+)
 def test_a_broken_line_is_named(tmp_path, line):
     path = tmp_path / "replies.jsonl"
     content = f'{{"key": "a", "reply": "x"}}\n{line}\n'.encode("utf-8", "surrogateescape")

@@ -61,15 +61,16 @@ class City(NamedTuple):
         return tuple(map(key, (self.name, *self.others, self.country.name, *self.country.others)))
 
 
-def _rows(name: str, width: int) -> list[list[str]]:
+def rows(name: str, width: int) -> list[list[str]]:
+    """The lines of a table, each as so many cells."""
     lines = (_DATA / name).read_text(encoding="ascii").splitlines()
-    rows = [[cell.strip() for cell in line.split("|")] for line in lines if not line.startswith("#")]
-    return [row + [""] * (width - len(row)) for row in rows]
+    found = [[cell.strip() for cell in line.split("|")] for line in lines if not line.startswith("#")]
+    return [row + [""] * (width - len(row)) for row in found]
 
 
 def _read_countries() -> dict[str, Country]:
     found = {}
-    for name, others, region, language, currency, true in _rows("countries.txt", 6):
+    for name, others, region, language, currency, true in rows("countries.txt", 6):
         parts = tuple(part.strip() for part in others.split(","))
         found[name] = Country(name, parts, region, language, currency, frozenset(true.split()))
     return found
@@ -77,7 +78,7 @@ def _read_countries() -> dict[str, Country]:
 
 def _read_cities() -> dict[str, City]:
     found = {}
-    for names, where, climate, sight, food, people, place, true, language, continent in _rows("cities.txt", 10):
+    for names, where, climate, sight, food, people, place, true, language, continent in rows("cities.txt", 10):
         name, *others = (part.strip() for part in names.split("/"))
         country = COUNTRIES[where]
         continents = (

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from .cities import CITIES, CONTINENTS, COUNTRIES, City, all_named, gives_away
+from .cities import CITIES, CONTINENTS, COUNTRIES, City, all_named, gives_away, rows
 from .reading import plain_words
 
 REFUSAL = "I must not say that."
@@ -146,7 +146,19 @@ def _keywords() -> dict[str, frozenset[str]]:
     note(["in the tropics", "between the tropics"], lambda c: abs(c.latitude) < 23.4)
     for flag, (_, keyword, more) in _FLAGS.items():
         note([keyword, *more], lambda c, f=flag: f in c.true)
-    return {word: frozenset(cities) for word, cities in found.items()}
+    return {word: frozenset(cities) for word, cities in found.items()} | _read_places()
+
+
+def _read_places() -> dict[str, frozenset[str]]:
+    """Words for seas, rivers and parts of the world -> the cities there; see the file."""
+    found = {}
+    for words, there in rows("places.txt", 2):
+        parts = [part.strip() for part in there.split(",") if part]
+        areas = {part[1:] for part in parts if part.startswith("@")}
+        cities = {c.name for c in CITIES.values() if areas & {c.country.region, *c.continents}}
+        cities |= {CITIES[part].name for part in parts if not part.startswith("@")}
+        found |= dict.fromkeys((plain_words(word).strip() for word in words.split(",")), frozenset(cities))
+    return found
 
 
 _SIDES: Mapping[str, Callable[[City], bool]] = {
@@ -171,18 +183,19 @@ def _pattern(words: Sequence[str]) -> re.Pattern[str]:
 
 
 _TRUE = _keywords()
-_KEYWORD = _pattern(list(_TRUE))
 _LANGUAGES: Mapping[str, frozenset[str]] = {
     language.lower(): frozenset(c.name for c in CITIES.values() if language in c.languages)
     for city in CITIES.values()
     for language in city.languages
 }
-_LANGUAGE = _pattern(list(_LANGUAGES))
-_SPOKEN = re.compile(r" (?:speak|spoken|speaks|language) ")
+_SPOKEN_TRUE = _TRUE | _LANGUAGES
+_KEYWORD = _pattern(list(_SPOKEN_TRUE))
+_SPOKEN = re.compile(r" (?:speak|spoken|speaks|speaking|speakers?|languages?) ")
 _WH = re.compile(r" (?:what|which|where|who|whose|whom|when|why|how|whats|wheres) ")
-_NOT = re.compile(r" (?:not|never|without|non) ")
+_NOT = re.compile(r" (?:not|never|without|non|other than) ")
 _MILLIONS = re.compile(
-    r" (more|over|above|larger|bigger|least|exceed|fewer|less|under|below|smaller)[a-z ]* (\d+) million"
+    r" (more|over|above|larger|bigger|greater|least|exceeds?|exceeding|fewer|less|under|below|smaller)[a-z ]*"
+    r" (\d+) million"
 )
 _FEWER = ("fewer", "less", "under", "below", "smaller")
 
@@ -190,7 +203,7 @@ _FEWER = ("fewer", "less", "under", "below", "smaller")
 @functools.lru_cache(maxsize=1024)
 def answers(question: str) -> Mapping[str, str]:
     """City -> what the oracle says to a question."""
-    words = plain_words(question)
+    words = plain_words(question).replace(" 000 000 ", " million ")
     if _WH.search(words):
         return _open(words)
     if (millions := _MILLIONS.search(words)) and int(millions[2]) < 1000:
@@ -220,8 +233,9 @@ def _open(words: str) -> dict[str, str]:
 
 def _where(words: str) -> frozenset[str] | None:
     """The cities of which a yes/no question is true; None if it holds no keyword."""
-    pattern, true = (_LANGUAGE, _LANGUAGES) if _SPOKEN.search(words) else (_KEYWORD, _TRUE)
-    found = [true[match] for match in pattern.findall(words)]
+    # "Spanish" is a language where one speaks it, and a country elsewhere.
+    true = _SPOKEN_TRUE if _SPOKEN.search(words) else _TRUE
+    found = [true[match] for match in _KEYWORD.findall(words) if match in true]
     if not found:
         return None
     result = found[0]

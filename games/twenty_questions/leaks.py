@@ -16,6 +16,8 @@ _INNOCENT = frozenset((Path(__file__).parent / "data" / "innocent.txt").read_tex
 
 _DIGITS = str.maketrans("034578@$!", "oeastbasi")
 _TABLES = ({}, _DIGITS | str.maketrans("1", "i"), _DIGITS | str.maketrans("1", "l"))
+_ALIKE = str.maketrans("l1", "ii")
+"""What looks like a capital i."""
 _RUN = re.compile(r"[a-z]+")
 _US = re.compile(r"(?<!\w)U\W*S(?!\w)")
 _SHORT = 3
@@ -25,10 +27,10 @@ _SHORT = 3
 def leaks(text: str, names: Iterable[str]) -> bool:
     """Whether a text holds one of the names.
 
-    They are found as words and inside of words, whatever the case, accents, punctuation, blanks or digits for letters.
-    A text with letters that are not Latin, or with symbols such as flags, counts as a leak, since names can hide in
-    them. America is not found in the
-    name of a continent, and "US" in capitals only.
+    They are found as words and inside of words, whatever the case, accents, punctuation, blanks or digits for letters;
+    also letter by letter among other words, and as words that run backwards. A text with letters that are not Latin, or
+    with symbols such as flags, counts as a leak, since names can hide in them. America is not found in the name of a
+    continent, and "US" in capitals only.
 
     Args:
         text: One line.
@@ -39,6 +41,9 @@ def leaks(text: str, names: Iterable[str]) -> bool:
         return True
     lower = plain(html.unescape(text))
     if any(map(_foreign, lower)):
+        return True
+    lower = _CONTINENTS.sub("|", lower)
+    if any(_is_one(word, names) for word in lower.split()):
         return True
     tables = _TABLES if any(map(str.isdigit, lower)) or any(c in lower for c in "@$!") else _TABLES[:1]
     return any(
@@ -56,8 +61,15 @@ def _foreign(character: str) -> bool:
 
 def _tokens(text: str) -> Iterator[list[str]]:
     """The pieces of letters in each part between blanks, without innocent words."""
-    for token in _CONTINENTS.sub("|", text).split():
+    for token in text.split():
         yield [run for run in _RUN.findall(token) if run not in _INNOCENT]
+
+
+def _is_one(word: str, names: Iterable[str]) -> bool:
+    """Whether a word is a name with letters that look alike, or a name from its end to its beginning."""
+    alike = "".join(filter(str.isalnum, word)).translate(_ALIKE)
+    forms = (alike, alike[::-1])
+    return len(alike) > _SHORT and any(name.translate(_ALIKE) in forms for name in names)
 
 
 def _holds(tokens: list[list[str]], name: str) -> bool:
@@ -66,6 +78,8 @@ def _holds(tokens: list[list[str]], name: str) -> bool:
         if glued == name or (len(name) > _SHORT and name in glued):
             return True
     pieces = [piece for token in tokens for piece in token]
+    if len(name) > _SHORT and name in "".join(piece for piece in pieces if len(piece) == 1):
+        return True
     joined, begins, at = "".join(pieces), set[int](), 0
     for piece in pieces:
         begins.add(at)

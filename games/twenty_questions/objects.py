@@ -75,6 +75,20 @@ def _read_objects() -> dict[str, Item]:
     return found
 
 
+def _read_kinds() -> dict[str, int]:
+    """Words -> the objects of which they are true; see the file."""
+    found: dict[str, int] = {}
+    for line in _lines("kinds.txt"):
+        words, _, rest = line.partition("|")
+        others = rest.split()[:1] == ["not"]
+        parts = filter(None, (part.strip() for part in rest.strip().removeprefix("not").split(",")))
+        true = 0
+        for part in parts:
+            true |= _TRUE[part[1:]] if part.startswith("@") else BIT[part]
+        found |= {plain_words(word).strip(): _ALL & ~true if others else true for word in words.split(",")}
+    return found
+
+
 ATTRIBUTES: Mapping[str, Attribute] = _read_attributes()
 OBJECTS: Mapping[str, Item] = _read_objects()
 NAMES: Sequence[str] = tuple(OBJECTS)
@@ -85,12 +99,17 @@ _ALL = sum(BIT.values())
 _TRUE = {name: sum(BIT[o.name] for o in OBJECTS.values() if name in o.attributes) for name in ATTRIBUTES}
 _SMALL = sum(BIT[o.name] for o in OBJECTS.values() if o.size < _SIZES["shoebox"])
 _BIG = sum(BIT[o.name] for o in OBJECTS.values() if o.size >= _SIZES["person"])
-_IN_HAND = ("hold it in your hand", "hold it in one hand", "fit in your hand", "fit in one hand", "fits in your hand")
+_IN_HAND = tuple(
+    f"{verb} in {hand} hand"
+    for verb in ("hold", "hold it", "held", "fit", "fits", "fit it")
+    for hand in ("one", "your", "a")
+)
 _MEANT = {" ".join(plain_words(word).split()): _TRUE[a.name] for a in ATTRIBUTES.values() for word in a.keywords}
 _MEANT |= dict.fromkeys(("small", "little", "tiny", *_IN_HAND), _SMALL) | dict.fromkeys(("big", "large", "huge"), _BIG)
+_MEANT |= _read_kinds()
 _MEANT |= {plural(word): true for word, true in _MEANT.items() if plural(word) not in _MEANT}
 _KEYWORD = re.compile(rf"(?<= )(?:{'|'.join(sorted(map(re.escape, _MEANT), key=len, reverse=True))})(?= )")
-_NOT = re.compile(r" (?:not|never|without|non) ")
+_NOT = re.compile(r" (?:not|never|without|non|other than) ")
 _COMPARED = re.compile(
     r" (bigger|larger|taller|longer|heavier|smaller|shorter|lighter) than (?:(?:an?|the|your|my) )?(.+) $"
 )

@@ -41,10 +41,18 @@ def read_question(reply: str, *, open_ended: bool) -> str | None:
 @functools.lru_cache(maxsize=16384)
 def _read_question(reply: str, open_ended: bool) -> str | None:
     words = reply.translate(_CURLY).split()
-    text = " ".join(words).strip(_AROUND).rstrip("? ").rstrip(_AROUND)
+    text = " ".join(words).strip(_AROUND).rstrip("? ")
+    while text and text[-1] in _AROUND and not _closes(text):
+        text = text[:-1].rstrip()
     if len(words) > WORDS or "?" in text or not _FORMS[open_ended].fullmatch(text):
         return None
-    return f"{text}?"
+    return f"{text[0].upper()}{text[1:]}?"
+
+
+def _closes(text: str) -> bool:
+    """Whether the last sign ends something quoted, as in `is it a "cat"`."""
+    sign = re.escape(text[-1])
+    return len(re.findall(rf"\B{sign}|{sign}\B", text)) % 2 == 0
 
 
 def read_yes_no(reply: str) -> str | None:

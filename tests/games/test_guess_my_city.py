@@ -95,6 +95,17 @@ def test_places_lie_on_their_continents(continent, south, north, west, east):
             assert west < city.longitude < east, city.name
 
 
+def test_places_are_of_cities_of_the_list_and_seas_of_those_on_the_coast():
+    regions = {city.country.region for city in cities.CITIES.values()} | set(cities.CONTINENTS)
+    for words, there in cities.rows("places.txt", 2):
+        parts = [part.strip() for part in there.split(",") if part]
+        assert all(part[1:] in regions if part.startswith("@") else part in cities.CITIES for part in parts), words
+        if " sea" in words or "ocean" in words:
+            assert all("coast" in cities.CITIES[part].true for part in parts), words
+        if words in ("danube", "nile", "thames", "seine", "vistula"):
+            assert all("river" in cities.CITIES[part].true for part in parts), words
+
+
 def test_every_two_cities_differ():
     told = {tuple(guide.answer(name, question) for question in guide.QUESTIONS) for name in cities.NAMES}
     assert len(told) == len(cities.NAMES)
@@ -144,6 +155,19 @@ def test_one_may_ask_for_a_country(country):
         ("Does it have fewer than 4 million people?", "Lima", "No."),
         ("Does it have more than 5 million people?", "Sydney", guide.UNKNOWN),
         ("Is it north of the equator?", "Sydney", "No."),
+        ("Do more than 1,000,000 people live there?", "Sydney", "Yes."),
+        ("Is it an English-speaking city?", "Chicago", "Yes."),
+        ("Is it in a Spanish-speaking country in South America?", "Lima", "Yes."),
+        ("Is it in a Spanish-speaking country in South America?", "Madrid", "No."),
+        ("Do they speak something other than Spanish?", "Lima", "No."),
+        ("Is it in Latin America?", "Lima", "Yes."),
+        ("Is it in Latin America?", "Chicago", "No."),
+        ("Is it in the Americas?", "Chicago", "Yes."),
+        ("Is it on the Indian Ocean?", "Delhi", "No."),
+        ("Is it on the Mediterranean?", "Madrid", "No."),
+        ("Is the climate Mediterranean?", "Madrid", "Yes."),
+        ("Is it on the river Danube?", "Vienna", "Yes."),
+        ("Is it in sub-Saharan Africa?", "Cairo", "No."),
         ("Is it London?", "Sydney", "No."),
         ("Is it nice?", "Sydney", guide.UNKNOWN),
     ],
@@ -196,6 +220,9 @@ def test_every_name_wins():
         ("Par is", "Paris"),
         ("P.A.R.I.S.", "Paris"),
         ("P4r1s", "Paris"),
+        ("ParIs or PARlS", "Paris"),
+        ("siraP", "Paris"),
+        ("the letters P, A, R, I and S", "Paris"),
         ("Pаris", "Paris"),  # a Cyrillic letter
         ("Париж", "Paris"),
         ("Ｐａｒｉｓ", "Paris"),
@@ -231,6 +258,7 @@ def test_an_answer_with_a_name_is_replaced_and_counted(answer, hidden):
         ("Its climate is mild.", "Lima"),
         ("By comparison with London it is old.", "Paris"),
         ("It lies in North America; tell us more.", "Chicago"),
+        ("An explosion", "Oslo"),
         ("A thousand years old, at 20 °C – “nice” – costs 5 €.", "Chicago"),
         ("Known for hospitality and vitality", "Rome"),
         ("Many mosquitoes", "Quito"),

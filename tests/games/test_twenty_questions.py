@@ -104,6 +104,18 @@ def test_both_ways_to_ask_for_an_attribute_are_understood(attribute):
         ("Could it be a kind of furniture?", "chair", "lion"),
         ("Is it a dog?", "dog", "cat"),
         ("Is it orange?", "carrot", "lemon"),
+        ("Is it a mammal?", "whale", "penguin"),
+        ("Is it a percussion instrument?", "drum", "guitar"),
+        ("Is it a citrus fruit?", "lemon", "apple"),
+        ("Does it grow on a vine?", "grape", "rock"),
+        ("Does it have two wheels?", "bicycle", "car"),
+        ("Is it a kitchen appliance?", "oven", "knife"),
+        ("Is it in the living room?", "sofa", "cat"),
+        ("Is it a ball?", "basketball", "apple"),
+        ("Is it a body of water?", "river", "whale"),
+        ("Is it an inanimate object?", "hammer", "cat"),
+        ("Can you hold it in one hand?", "pen", "piano"),
+        ("Is it made of something other than metal?", "shirt", "nail"),
     ],
 )
 def test_the_oracle_knows(question, yes, no):
@@ -130,6 +142,7 @@ def test_the_oracle_says_no_to_what_it_does_not_understand(question):
         "Are you thinking of a cat?",
         "  *Is it a cat?*\n",
         "“Is it a cat?”",
+        'Is it a "cat"?',
         "Is it a cat, by any chance?",
     ],
 )
@@ -222,6 +235,11 @@ def test_the_first_yes_or_no_of_the_oracle_counts(reply, heard):
     else:
         outcome = played(["Is it big?", reply])
         assert (outcome.kind, outcome.faulty_role, outcome.metrics["return"]) == ("aborted", "oracle", -1)
+
+
+def test_a_question_is_passed_on_in_one_form():
+    for reply in ("is it a 'wild' thing", "Is it a ‘wild’ thing?", "**Is it a 'wild' thing?**"):
+        assert reading.read_question(reply, open_ended=False) == "Is it a 'wild' thing?"
 
 
 def test_the_oracle_knows_object_and_question_and_no_more():
