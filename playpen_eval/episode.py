@@ -83,6 +83,13 @@ class Episode:
         return self._ask.role if self._ask else None
 
     @property
+    def owed(self) -> Mapping[str, float]:
+        """Credit by role for what happened since the latest turn's ask: of the open ask, or else of the outcome."""
+        if self._ask:
+            return self._ask.reward
+        return self.outcome.reward if self.outcome else {}
+
+    @property
     def replies(self) -> list[str]:
         """All replies so far, in order."""
         return [turn.reply for turn in self.turns]

@@ -12,6 +12,8 @@ from random import Random
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from playpen_eval.errors import UserError, unknown
+
 Instance = dict[str, Any]
 """One thing to play, as JSON: the fields of the game and the engine's `id`, `experiment` and `split`."""
 
@@ -172,6 +174,7 @@ class Game:
         experiments: Names of the instance sets.
         sizes: Instances per experiment in each shipped split.
         visible: For every role the instance fields that its prompt tells it; the others are secret to it.
+        policies: Names of the behaviour policies, which make data to learn from; the paper's data are made by `mix`.
         upstream_defects: Scores that clembench computes wrongly -> why; replay does not count them as differences.
             `NAME missing` stands for a score that its recordings lack.
     """
@@ -187,6 +190,7 @@ class Game:
     experiments: ClassVar[tuple[str, ...]] = ("default",)
     sizes: ClassVar[Mapping[str, int]] = {"train": 40, "validation": 10, "test": 20}
     visible: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    policies: ClassVar[tuple[str, ...]] = ()
     upstream_defects: ClassVar[Mapping[str, str]] = {}
 
     def __init_subclass__(cls) -> None:
@@ -224,6 +228,26 @@ class Game:
     def solution(self, instance: Instance, *, last: bool = False) -> list[str]:
         """Replies that win the instance as early as the rules allow, or in the last allowed turn."""
         raise NotImplementedError(f"{type(self).__name__} has no solution()")
+
+    def behave(self, policy: str, instance: Instance, rng: Random) -> list[str]:
+        """The replies of all roles, in order of play, when a behaviour policy plays an instance.
+
+        They end the episode exactly, or stop when the learner is to move, where the policy gives up. A policy may know
+        what the roles do not. Who takes the policy's name from a user calls `check_policy` first.
+
+        Args:
+            policy: One of `policies`.
+            instance: The instance.
+            rng: All chance that the policy has.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no behave()")
+
+    def check_policy(self, policy: str) -> None:
+        """Raises a `UserError` unless the game has the behaviour policy."""
+        if not self.policies:
+            raise UserError(f"{self.name} has no behaviour policies")
+        if policy not in self.policies:
+            raise unknown(f"policy of {self.name}", policy, self.policies)
 
     def load_split(self, split: str) -> list[Instance] | None:
         """The instances of a split where they are somebody else's data and none are shipped (`sizes` is empty).

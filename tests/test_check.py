@@ -64,6 +64,8 @@ class Good(Game):
     def solution(self, instance, *, last=False):
         wrong = ["seeker: nothing"] * (self.tries - 1 if last else 0)
         return ["hinter: it", *wrong, f"seeker: {instance['word']}"]
+    policies = ("mix",)
+    def behave(self, policy, instance, rng): return self.solution(instance, last=rng.random() < 0.5)
 
 class GlobalRandom(Good):
     name, fails = "global_random", "touches_nothing_outside"
@@ -153,6 +155,17 @@ class WrongRole(Good):
             return (yield from super().ask(role, text))
         except Abort as abort:
             raise Abort("hinter", abort.reason)
+class TalkativePolicy(Good):
+    name, fails = "talkative_policy", "policies_play_whole_episodes"
+    def behave(self, policy, instance, rng): return [*super().behave(policy, instance, rng), "seeker: again"]
+class HastyPolicy(Good):
+    name, fails = "hasty_policy", "policies_play_whole_episodes"
+    def behave(self, policy, instance, rng): return super().behave(policy, instance, rng)[:-1]
+class MoodyPolicy(Good):
+    name, fails = "moody_policy", "policies_play_whole_episodes"
+    def behave(self, policy, instance, rng):
+        self.mood = not getattr(self, "mood", False)
+        return self.solution(instance, last=self.mood)
 class KeyById(Good):
     name, fails = "key_by_id", "splits_share_no_content"
     def key(self, instance): return instance.get("id", instance["word"])

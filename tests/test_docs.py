@@ -38,7 +38,7 @@ def test_the_example_game_is_short(example: Path) -> None:
 
 def test_the_example_game_passes_every_check(example: Path, tmp_path: Path) -> None:
     out = run(sys.executable, "-m", "playpen_eval", "check", "higher_lower", games=example, cwd=tmp_path)
-    assert "13 checks, 0 failed" in out
+    assert "14 checks, 0 failed" in out
 
 
 def test_the_example_game_is_an_inspect_task(example: Path, tmp_path: Path) -> None:
@@ -72,16 +72,33 @@ def test_readme_links_exist() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def commands(document: str) -> list[list[str]]:
+    """The words of all our commands in a document, without the program's name."""
+    text = (ROOT / document).read_text()
+    return [shlex.split(line) for line in re.findall(r"^    playpen-eval (.+?)(?:\s+#.*)?$", text, re.MULTILINE)]
+
+
 def test_every_command_in_the_readme_parses(capsys: pytest.CaptureFixture[str]) -> None:
     from playpen_eval.cli import COMMANDS, _parser
 
-    text = (ROOT / "README.md").read_text()
-    lines = re.findall(r"^    playpen-eval (.+?)(?:\s+#.*)?$", text, re.MULTILINE)
-    assert len(lines) >= 7
-    for line in lines:
-        words = shlex.split(line)
-        assert words[0] in COMMANDS, line
+    found = commands("README.md")
+    assert len(found) >= 7
+    for words in found:
+        assert words[0] in COMMANDS, words
         _parser().parse_args(words)
+
+
+def test_the_data_of_the_guide_to_lmrl_gym_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from playpen_eval.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    found = [words for words in commands("docs/lmrl.md") if words[0] == "data"]
+    assert len(found) >= 5
+    for words in found:
+        place = words.index("-n") + 1 if "-n" in words else None
+        if place:
+            words[place] = "6"
+        assert main(words) == 0, words
 
 
 @pytest.mark.parametrize(("after", "name"), [("sft", "SFT"), ("dpo", "DPO")])

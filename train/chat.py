@@ -88,7 +88,10 @@ class Chat:
         self._closed = closed[: closed.rindex(word) + len(word)]
         self._closed_ids = self._ids(self._closed)
         self._opening_ids = self._ids(self._opening)
+        # A game that is forgotten asks the same again and again, and is answered the same.
         self._suffix = functools.lru_cache(maxsize=4096)(self._make_suffix)
+        self._prompt = functools.lru_cache(maxsize=512)(self._make_prompt)
+        self._reply = functools.lru_cache(maxsize=4096)(self._make_reply)
         self._check()
 
     @property
@@ -105,7 +108,7 @@ class Chat:
         Raises:
             UserError: The template refuses these messages (many know no system role).
         """
-        return self._ids(self._render([self._plain_message(message) for message in messages], True))
+        return list(self._prompt(tuple((message["role"], message["content"]) for message in messages)))
 
     def suffix_ids(self, messages: Sequence[Mapping[str, str]]) -> list[int]:
         """What comes between the end token of one reply of the learner and the beginning of the next.
@@ -117,6 +120,13 @@ class Chat:
 
     def reply_ids(self, text: str) -> list[int]:
         """A reply of the learner, with the end token, as it would have to be generated."""
+        return list(self._reply(text))
+
+    def _make_prompt(self, messages: tuple[tuple[str, str], ...]) -> list[int]:
+        told = [{"role": role, "content": self.plain(content)} for role, content in messages]
+        return self._ids(self._render(told, True))
+
+    def _make_reply(self, text: str) -> list[int]:
         reply = {"role": "assistant", "content": self.plain(text)}
         whole = self._render([_TALK[0], reply])
         word = self._specials[self.end]
@@ -170,9 +180,6 @@ class Chat:
             if any(token in self._specials for token in ids):
                 text = self.tokenizer.decode([token for token in ids if token not in self._specials])
         return text
-
-    def _plain_message(self, message: Mapping[str, str]) -> dict[str, str]:
-        return {"role": message["role"], "content": self.plain(message["content"])}
 
     def _make_suffix(self, messages: tuple[tuple[str, str], ...]) -> tuple[int, ...]:
         new = [{"role": role, "content": self.plain(content)} for role, content in messages]

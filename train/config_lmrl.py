@@ -51,6 +51,8 @@ class Returns(Data):
             raise UserError(f"adapter must be none, not {self.adapter}: values are a full copy of the model")
         if self.optimizer != "adamw_torch" or self.trainer:
             raise UserError("optimizer and trainer are for TRL's trainers; this method has AdamW and a loop of its own")
+        if self.checkpoint_activations:
+            raise UserError("checkpoint_activations is for TRL's trainers; use a smaller batch_size and accumulate")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -80,7 +80,6 @@ def turn_credit(episode: Episode, role: str) -> list[float]:
         if turn.role == role:
             credit.append(0.0)
     if credit:
-        # The ask that nobody answered any more pays nothing; the outcome does.
-        credit[-1] += episode.outcome.reward.get(role, 0.0) if episode.outcome else 0.0
+        credit[-1] += episode.owed.get(role, 0.0)
         credit[0] += early
     return credit

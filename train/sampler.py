@@ -93,6 +93,9 @@ class HFSampler:
             UserError: It cannot be loaded.
         """
         torch, transformers = require("torch", "hf"), require("transformers", "hf")
+        from .value_model import register
+
+        register()
         try:
             model = transformers.AutoModelForCausalLM.from_pretrained(path, dtype="auto")
         except Exception as error:  # transformers and the hub have errors of all kinds

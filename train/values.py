@@ -22,6 +22,9 @@ from .examples import Allowed, Counts
 from .session import Session, read_data
 from .value_model import Values, guided
 
+WORTH = 16
+"""Tokens that all sequences of a batch have to share for these to be computed apart."""
+
 
 @dataclass(slots=True)
 class Link:
@@ -76,9 +79,10 @@ class Batch:
     """Some links as tensors; N tokens of the learner in S different sequences.
 
     Attributes:
-        ids: (S, length), padded on the right.
-        mask: (S, length), 1 for tokens.
-        state: (N, 2) sequence and position from which each token was said.
+        prefix: (1, shared) what all sequences begin with, as the rules of a game that is asked anew in each turn.
+        ids: (S, length) what follows, padded on the right.
+        mask: (S, shared + length), 1 for tokens.
+        state: (N, 2) sequence and position from which each token was said; positions are those in `ids`.
         token: (N,) the tokens.
         reward: (N,).
         returns: (N,).
@@ -86,6 +90,7 @@ class Batch:
         goes_on: (N,) 0 where there is no next state.
     """
 
+    prefix: torch.Tensor
     ids: torch.Tensor
     mask: torch.Tensor
     state: torch.Tensor
@@ -122,10 +127,14 @@ def collate(some: Sequence[Link], pad: int, device: Any = "cpu", bootstrap: bool
             after += [(contexts[one[0]], one[1] - 1) if one else (0, 0) for one in link.after]
             goes_on += [float(one is not None) for one in link.after]
     width = max(map(len, sequences))
-    ids = [[*one, *[pad] * (width - len(one))] for one in sequences]
+    needed = state + [one for one, goes in zip(after, goes_on, strict=True) if goes]
+    shared = _shared(list(sequences), min(place for _, place in needed))
+    ids = [[*one[shared:], *[pad] * (width - len(one))] for one in sequences]
     mask = [[1] * len(one) + [0] * (width - len(one)) for one in sequences]
+    state, after = ([(one, max(place - shared, 0)) for one, place in places] for places in (state, after))
     whole = {"dtype": torch.long, "device": device}
     return Batch(
+        prefix=torch.tensor(next(iter(sequences))[:shared], **whole)[None],
         ids=torch.tensor(ids, **whole),
         mask=torch.tensor(mask, **whole),
         state=torch.tensor(state, **whole),
@@ -137,10 +146,26 @@ def collate(some: Sequence[Link], pad: int, device: Any = "cpu", bootstrap: bool
     )
 
 
+def _shared(sequences: Sequence[Sequence[int]], limit: int) -> int:
+    """How many tokens all sequences begin with, but not more than `limit`; 0 if that is hardly worth a call."""
+    first, last = min(sequences), max(sequences)
+    same = next((place for place, pair in enumerate(zip(first, last)) if pair[0] != pair[1]), min(map(len, sequences)))
+    count = min(same, limit)
+    return count if len(sequences) > 1 and count >= WORTH else 0
+
+
 def hidden(base: Any, batch: Batch) -> torch.Tensor:
-    """What a transformer makes of the batch's sequences, (S, length, width)."""
+    """What a transformer makes of `batch.ids`, (S, length, width); of what they share once for all of them."""
+    given: dict[str, Any] = {"attention_mask": batch.mask, "use_cache": False}
+    if batch.prefix.shape[1]:
+        from transformers import DynamicCache
+
+        cache = DynamicCache(config=base.config)
+        base(input_ids=batch.prefix, past_key_values=cache, use_cache=True)
+        cache.batch_repeat_interleave(len(batch.ids))
+        given |= {"past_key_values": cache, "use_cache": True}
     # As in every decoder, positions count from the left, where there is no padding.
-    return base(input_ids=batch.ids, attention_mask=batch.mask, use_cache=False).last_hidden_state
+    return base(input_ids=batch.ids, **given).last_hidden_state
 
 
 def at(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:

@@ -52,6 +52,7 @@ class _Board(Game):
     roles = ("white",)
     learner = "white"
     visible: ClassVar[Mapping[str, tuple[str, ...]]] = {"white": ("fen",)}
+    policies = ("mix", "random", "best")
     returns: ClassVar[Returns]
 
     def play(self, instance: Instance) -> Generator[Ask, str, Outcome]:
@@ -111,6 +112,14 @@ class _Board(Game):
         moves = scripted.win(instance["fen"], instance["moves"], lambda board: self.answer(instance, board))
         moves = [spaced(move) for move in moves]
         return [spaced("O-O")] * (last * (instance["moves"] - len(moves))) + moves
+
+    def behave(self, policy: str, instance: Instance, rng: Random) -> list[str]:
+        """White's moves by one of `policies`."""
+        _need_library()
+        from . import policies
+
+        moves = policies.POLICIES[policy](instance, rng, lambda board: self.answer(instance, board))
+        return [spaced(move) for move in moves]
 
     def load_split(self, split: str) -> list[Instance] | None:
         """Nothing, as the instances are shipped.

@@ -96,7 +96,7 @@ class LmrlWordle(Game):
         return [wrong] * (last * (ROUNDS - 1)) + [instance["target"]]
 
     def behave(self, policy: str, instance: Instance, rng: Random) -> list[str]:
-        """The replies of one of `policies` in an instance, all that it knows being allowed to it."""
+        """The replies of one of `policies`, which knows all of the instance."""
         return [" ".join(guess) for guess in POLICIES[policy](instance, rng)]
 
 

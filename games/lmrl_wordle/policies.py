@@ -54,7 +54,7 @@ def _play(instance: Mapping[str, Any], choose: Callable[[list[str]], str]) -> li
     return said
 
 
-def data(instance: Mapping[str, Any], rng: Random) -> list[str]:
+def mix(instance: Mapping[str, Any], rng: Random) -> list[str]:
     """The data: 66% of the guesses from the whole list, the others from those that can still be hidden."""
     return _play(instance, lambda words: rng.choice(WORDS if rng.random() < RANDOM else words))
 
@@ -78,4 +78,4 @@ def best(instance: Mapping[str, Any], rng: Random) -> list[str]:
     return [guess for guess, _ in rows]
 
 
-POLICIES = {"data": data, "random": uniform, "fitting": fitting, "best": best}
+POLICIES = {"mix": mix, "random": uniform, "fitting": fitting, "best": best}

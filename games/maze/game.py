@@ -83,7 +83,7 @@ class FullMaze(Game):
         return [f"move {wall}"] * (last * (LIMIT - len(way))) + way
 
     def behave(self, policy: str, instance: Instance, rng: Random) -> list[str]:
-        """The replies of one of `policies` in an instance, all that it knows being allowed to it."""
+        """The replies of one of `policies`, which knows all of the instance."""
         return POLICIES[policy](instance, rng)
 
 
@@ -113,7 +113,8 @@ class _Walk:
     @property
     def broken_off(self) -> bool:
         """Whether the latest replies are no moves."""
-        return len(self.memory) >= PATIENCE and not any(name for _, name in self.memory[-PATIENCE:])
+        latest = self.memory[-PATIENCE:]
+        return len(latest) == PATIENCE and all(name is None for _, name in latest)
 
     def numbers(self) -> dict[str, Mapping[str, float]]:
         """Metrics and the last turn's reward, as arguments of an outcome."""

@@ -33,7 +33,7 @@ def _walk(instance: Mapping[str, Any], within: Mapping[Cell, int], choose: Calla
     return said
 
 
-def data(instance: Mapping[str, Any], rng: Random) -> list[str]:
+def mix(instance: Mapping[str, Any], rng: Random) -> list[str]:
     """A walk of the data: in one piece of the maze, 15% of the moves a solver's, the others random.
 
     It stops at the end of the piece without having reached the goal unless the goal is there, so that whoever wants to
@@ -55,7 +55,7 @@ def best(instance: Mapping[str, Any], rng: Random) -> list[str]:
     return _walk(instance, one.distance, one.way)
 
 
-POLICIES = {"data": data, "random": uniform, "best": best}
+POLICIES = {"mix": mix, "random": uniform, "best": best}
 
 
 def expected_returns(one: Maze, shares: Mapping[str, float]) -> dict[Cell, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 
@@ -26,6 +27,7 @@ _MOVE = re.compile(rf"[\s\"'`*]*move ({'|'.join(MOVES)})[\s\"'`*.!]*", re.IGNORE
 _FULL = re.compile(r"The goal is at (\d+), (\d+)\. You are at (\d+), (\d+)\.")
 
 
+@functools.lru_cache(maxsize=1024)
 def read_move(reply: str) -> str | None:
     """The direction of a reply; None if it is no move."""
     found = _MOVE.fullmatch(reply[:100])

@@ -79,7 +79,7 @@ class FullNavigation(Game):
         return [REFUSED] * (last * (LIMIT - len(said))) + said
 
     def behave(self, policy: str, instance: Instance, rng: Random) -> list[str]:
-        """The replies of one of `policies` in an instance, all that it knows being allowed to it."""
+        """The replies of one of `policies`, which knows all of the instance."""
         return POLICIES[policy](instance, rng)
 
 

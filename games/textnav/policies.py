@@ -25,7 +25,7 @@ def _play(instance: Mapping[str, Any], choose: Callable[[House, list[str]], str]
     return said
 
 
-def data(instance: Mapping[str, Any], rng: Random) -> list[str]:
+def mix(instance: Mapping[str, Any], rng: Random) -> list[str]:
     """The data: greedy in one half of the rooms and random in the other; neither half alone leads to the goal."""
     rooms = GREEDY[rng.random() >= FIRST]
     return _play(instance, lambda house, cs: greedy(house.room, cs) if house.room in rooms else rng.choice(cs))
@@ -41,4 +41,4 @@ def best(instance: Mapping[str, Any], rng: Random) -> list[str]:
     return _play(instance, lambda house, commands: greedy(house.room, commands))
 
 
-POLICIES = {"data": data, "random": uniform, "best": best}
+POLICIES = {"mix": mix, "random": uniform, "best": best}

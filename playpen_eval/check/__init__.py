@@ -24,6 +24,7 @@ from playpen_eval.check.play import (
     any_reply_ends_or_continues,
     best_players_finish_every_instance,
     breaker_aborts_with_its_role,
+    policies_play_whole_episodes,
     solution_wins_first_and_last,
 )
 from playpen_eval.check.purity import (
@@ -44,6 +45,7 @@ CHECKS: tuple[Callable[[Game, Budget], None], ...] = (
     solution_wins_first_and_last,
     best_players_finish_every_instance,
     breaker_aborts_with_its_role,
+    policies_play_whole_episodes,
     observing_changes_nothing,
     interleaved_episodes_do_not_meet,
     copies_and_json_continue_alike,

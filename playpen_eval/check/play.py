@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from random import Random
 from typing import Any
 
 from playpen_eval.check.common import Budget, ensure, play_scripted, samples, splits, state
@@ -55,6 +56,24 @@ def breaker_aborts_with_its_role(game: Game, budget: Budget) -> None:
             ensure(outcome.kind == "aborted", f"the {role}'s breaker does not abort", instance["id"], outcome)
             ensure(outcome.faulty_role == role, f"the abort of the {role} is put down to {outcome.faulty_role}")
             ensure(outcome.reason, f"the abort of the {role} has no reason", instance["id"])
+
+
+def policies_play_whole_episodes(game: Game, budget: Budget) -> None:
+    """Behaviour policies say nothing after the end, reach it in some episodes, and follow from their random numbers."""
+    for policy in game.policies:
+        ended = 0
+        for instance in samples(game, budget.instances):
+            replies, again = (game.behave(policy, instance, Random(instance["id"])) for _ in range(2))
+            where = f"the policy {policy} in {instance['id']}"
+            ensure(replies, f"{where} says nothing")
+            ensure(replies == again, f"{where} does not follow from its random numbers", replies, again)
+            episode = Episode(game, instance)
+            for reply in replies:
+                ensure(episode.outcome is None, f"{where} goes on after the end", replies)
+                episode.act(reply)
+            ensure(episode.role in (None, game.learner), f"{where} stops when the {episode.role} is to move", replies)
+            ended += episode.outcome is not None
+        ensure(ended, f"the policy {policy} ends no episode")
 
 
 NASTY = (

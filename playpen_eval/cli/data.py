@@ -11,13 +11,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-SUMMARY = "data sets for training out of recordings, logs and fresh play; and whether they leak into an evaluation"
+SUMMARY = "data sets for training out of recordings, logs, fresh play and behaviour policies; and whether they leak"
+ACTIONS = ("make", "policy", "check", "show")
+
+
+class _ActionOrGame(argparse._SubParsersAction):
+    """Takes a game in place of an action, too: `data GAME` is short for `data policy GAME`."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.choices: Any = None  # or argparse refuses every other word
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: Any = None
+    ) -> None:
+        known = values[0] in self._name_parser_map
+        super().__call__(parser, namespace, values if known else ["policy", *values], option_string)
+        # A mistyped action looks like a game with options that `policy` has not; `run` tells which it is.
+        namespace.stray = [] if known else vars(namespace).pop(argparse._UNRECOGNIZED_ARGS_ATTR, [])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declares the arguments."""
-    parsers = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    parsers = parser.add_subparsers(dest="action", required=True, metavar="ACTION", action=_ActionOrGame)
     add_make_arguments(parsers.add_parser("make", help="make a data set and its manifest"))
+    _add_policy_arguments(
+        parsers.add_parser("policy", help="episodes by a behaviour policy; `data GAME` is short for `data policy GAME`")
+    )
     check = parsers.add_parser("check", help="exit with 1 if a data set shares instances with an evaluation set")
     check.add_argument("data", metavar="DATA", help="a .jsonl or .parquet file")
     check.add_argument(
@@ -102,9 +122,58 @@ def add_make_arguments(parser: argparse.ArgumentParser) -> None:
     worth.add_argument("--credit", type=float, default=0.0, help="weight of the games' per-turn rewards (default: 0)")
 
 
+def _add_policy_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("game", metavar="GAME", help="a game that has behaviour policies")
+    parser.add_argument("--policy", metavar="NAME", help="mix: as the data of the game's paper; its README has others")
+    parser.add_argument("-n", "--episodes", type=int, metavar="N", help="how many episodes")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=".jsonl or .parquet")
+    parser.add_argument("--seed", default="0", help="any text (default: %(default)s)")
+    parser.add_argument("--split", default="train", help="of which instances are generated (default: %(default)s)")
+    parser.add_argument(
+        "--instances", metavar="SET", help="instead: a split for the shipped ones, FILE.jsonl, or a folder"
+    )
+    parser.add_argument("--experiments", nargs="+", metavar="NAME", default=[], help="only these (default: all)")
+    parser.add_argument("--resume", action="store_true", help="go on with an interrupted making of this file")
+    parser.add_argument("--allow-heldout", action="store_true", help="also a game that is held out from training")
+    parser.add_argument("--allow-validation", action="store_true", help="also instances of the validation split")
+    parser.add_argument("--json", action="store_true", help="print the manifest instead of a table")
+
+
 def run(args: argparse.Namespace) -> int:
     """Does one of the actions."""
-    return {"make": _make, "check": _check, "show": _show}[args.action](args)
+    return {"make": _make, "policy": _policy, "check": _check, "show": _show}[args.action](args)
+
+
+def _policy(args: argparse.Namespace) -> int:
+    from playpen_eval.errors import UserError, unknown
+    from playpen_eval.registry import load_game, scan
+    from playpen_eval.train.data.behaviour import Behaviour, make_from_policy
+    from playpen_eval.train.data.options import policy
+
+    if args.game not in scan().games and not any(folder.name == args.game for folder in scan().broken):
+        raise unknown("action or game", args.game, {*ACTIONS, *scan().games})
+    game = load_game(args.game)
+    if args.stray:
+        raise UserError(f"unknown arguments {' '.join(args.stray)!r}; see playpen-eval data policy --help")
+    if args.policy is None:
+        raise UserError(f"--policy NAME is missing; {game.name} has {', '.join(game.policies) or 'none'}")
+    if args.episodes is None or args.output is None:
+        raise UserError("-n N and -o FILE are needed: how many episodes, and where to write them")
+    behaviour = Behaviour(
+        game, args.policy, args.episodes, args.split, args.instances, tuple(args.experiments), args.seed
+    )
+    with _progress("episodes") as tell:
+        manifest = make_from_policy(args.output, behaviour, policy(args), resume=args.resume, progress=tell)
+    if args.json:
+        print(json.dumps(manifest, indent=1, allow_nan=False))
+        return 0
+    _print_counts(manifest, f"{args.output}: {manifest['records']} records")
+    figures = manifest["figures"]
+    print(
+        f"return {figures['mean_return']:.3f} (sd {figures['sd_return']:.2f}), "
+        f"success {figures['success_rate']:.1%}, {figures['mean_turns']:.2f} turns"
+    )
+    return 0
 
 
 def _make(args: argparse.Namespace) -> int:
@@ -153,10 +222,13 @@ def _progress(what: str) -> Iterator[Callable[[int], None]]:
 def _print_counts(counted: dict[str, Any], title: str) -> None:
     from playpen_eval.grid import Grid, show
 
-    columns = ("records", "episodes", "instances", "learned turns", "success", "lose", "aborted")
+    ends = ["success", "lose", "aborted"]
+    if any("unfinished" in game["kinds"] for game in counted["games"].values()):
+        ends.append("unfinished")
+    columns = ("records", "episodes", "instances", "learned turns", *ends)
     table = Grid(["game", *(f">{column}" for column in columns)], title=title)
     for name, game in counted["games"].items():
-        kinds = [str(game["kinds"].get(kind, 0)) for kind in ("success", "lose", "aborted")]
+        kinds = [str(game["kinds"].get(kind, 0)) for kind in ends]
         counts = [str(game[key]) for key in ("records", "episodes", "instances", "learned_turns")]
         table.rows.append([name, *counts, *kinds])
     show(table)

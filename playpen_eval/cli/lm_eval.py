@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,10 @@ def run(args: argparse.Namespace) -> int:
     own, rest = own_arguments(args.rest)
     prepared = prepare(own.data, own.skip_missing, own.tasks)
     before = sys.argv
+    if find_spec("torch") and find_spec("transformers"):
+        from playpen_eval.train.value_model import register
+
+        register()
     with arguments([*rest, *_samples(own, prepared.missing)], prepared.folder) as argv:
         sys.argv = ["lm_eval", *argv]
         try:

@@ -91,6 +91,9 @@ class LocalModel:
     @staticmethod
     def _load(path: str, dtype: str) -> tuple[Any, Any]:
         transformers = require("transformers", "hf")
+        from playpen_eval.train.value_model import register
+
+        register()
         adapter = Path(path) / "adapter_config.json"
         try:
             base = _base_of(adapter) if adapter.is_file() else path

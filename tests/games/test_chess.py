@@ -49,16 +49,11 @@ def rewards(game: Any, instance: dict[str, Any], *replies: str) -> list[float]:
     return [turn.reward["white"] for turn in episode.turns[1:]] + [episode.outcome.reward["white"]]
 
 
-def best_player(game: Any, instance: dict[str, Any], rng: Random | None = None, epsilon: float = 0) -> Episode:
-    """An episode of the best player, who moves at random with probability epsilon."""
+def best_player(game: Any, instance: dict[str, Any]) -> Episode:
+    """An episode of the best player."""
     episode = Episode(game, instance)
     while episode.outcome is None:
-        seen = episode.observe()
-        if rng and rng.random() < epsilon:
-            board = chess.Board(text.read_fen(seen.messages[-1]["content"]))
-            episode.act(board.san(rng.choice(list(board.legal_moves))))
-        else:
-            episode.act(scripted_reply(seen, "best"))
+        episode.act(scripted_reply(episode.observe(), "best"))
     return episode
 
 
@@ -233,7 +228,8 @@ def test_the_data_policy_has_the_return_that_scores_are_normalised_by(game, epis
     instances, rng = load_instances(game, "train").instances, Random(game.name)
     found = []
     for number in range(episodes):
-        outcome = best_player(game, instances[number % len(instances)], rng, epsilon=rng.random()).outcome
+        instance = instances[number % len(instances)]
+        outcome = Episode(game, instance, game.behave("mix", instance, rng)).outcome
         assert outcome is not None
         found.append(outcome.metrics["return"])
     assert statistics.mean(found) == pytest.approx(game.returns.data, abs=within)

@@ -153,7 +153,7 @@ def test_walks_of_the_data_stay_in_their_piece():
     ends, moves = [], []
     for number in range(200):
         cell = (1, 1)
-        for said in FULL.behave("data", at(1, 1), Random(number)):
+        for said in FULL.behave("mix", at(1, 1), Random(number)):
             cell = maze.steps[cell][said.removeprefix("move ")]
             assert cell in arm
             moves.append(said)

@@ -51,7 +51,7 @@ def test_greedy_play_takes_six_to_nine_turns():
 
 
 def test_the_data_are_as_good_as_the_papers():
-    solved, turns = figures("data", 4000)
+    solved, turns = figures("mix", 4000)
     assert solved == pytest.approx(0.245, abs=0.025)
     assert turns == pytest.approx(12.7, abs=0.2)
 

@@ -7,7 +7,7 @@ import dataclasses
 
 import pytest
 from playpen_eval.train.config import GRPO, METHODS, RECIPES, SFT, load_config, recipe_names
-from playpen_eval.train.config_lmrl import LMRL
+from playpen_eval.train.config_lmrl import ILQL, LMRL, MC
 
 from playpen_eval.errors import UserError
 
@@ -23,14 +23,58 @@ def method_of(name: str) -> str:
 @pytest.mark.parametrize("name", recipe_names())
 def test_every_recipe_loads(name):
     config = load_config(method_of(name), name)
-    assert type(config) is {**METHODS, **LMRL}[method_of(name)]
-    assert "laptop" in name or config.model
+    assert type(config) is (METHODS | LMRL)[method_of(name)]
+    # Small models are made on the spot, and values are learned on the user's behaviour-cloned model.
+    assert name.startswith(("laptop", "lmrl")) or config.model
 
 
 def test_every_kind_of_hardware_has_its_recipes():
     wanted = {"paper-sft", "paper-dpo-dialogue", "paper-dpo-turn", "paper-grpo", "small-gpu-sft", "small-gpu-grpo"}
-    own = {name for name in recipe_names() if not name.startswith("lmrl")}
-    assert own == wanted | {"laptop-sft", "laptop-dpo", "laptop-grpo"}
+    assert {name for name in recipe_names() if "lmrl" not in name} == wanted | {
+        "laptop-sft", "laptop-dpo", "laptop-grpo",
+    }  # fmt: skip
+
+
+def test_lmrl_gyms_figures():
+    maze, wordle = load_config("ilql", "lmrl-maze-ilql"), load_config("ilql", "lmrl-wordle-ilql")
+    assert isinstance(maze, ILQL)
+    assert isinstance(wordle, ILQL)
+    assert (maze.beta, maze.tau, maze.cql_weight, maze.gamma, maze.polyak) == (16, 0.99, 0.5, 0.99, 0.005)
+    assert (maze.learning_rate, maze.batch_size, maze.heads, maze.beta2) == (1e-4, 128, "mlp", 0.95)
+    assert (wordle.beta, wordle.tau, wordle.cql_weight, wordle.learning_rate, wordle.bias) == (
+        32,
+        0.7,
+        0.01,
+        3e-5,
+        -4.1,
+    )
+    maze, wordle = load_config("mc", "lmrl-maze-mc"), load_config("mc", "lmrl-wordle-mc")
+    assert isinstance(maze, MC)
+    assert isinstance(wordle, MC)
+    assert (maze.beta, maze.gamma, maze.cql_weight, maze.heads) == (16, 0.99, 0.5, "mlp")
+    assert (wordle.beta, wordle.gamma, wordle.cql_weight, wordle.heads) == (64, 1.0, 0.01, "linear")
+
+
+@pytest.mark.parametrize(
+    ("method", "setting", "said"),
+    [
+        ("ilql", "tau=1", "tau must lie between 0 and 1, not 1"),
+        ("ilql", "polyak=0", "polyak must lie between 0 and 1, not 0"),
+        ("mc", "gamma=1.5", r"gamma must lie in \[0, 1\], not 1.5"),
+        ("mc", "beta=-1", "beta must be 0 or more, not -1"),
+        ("mc", "overlong=cut", "overlong must be refuse or drop"),
+        ("mc", "adapter=lora", "adapter must be none, not lora"),
+        ("mc", "optimizer=adafactor", "are for TRL's trainers"),
+        ("mc", "tau=0.5", "unknown key of recipe 'tau'"),
+        ("sft", "top=0", "top must be above 0|top is a share above 0"),
+        ("sft", "top=10", "top is a share above 0 and up to 1, not 10"),
+        ("rft", "top=0.5", "top is for sft"),
+    ],
+)
+def test_settings_of_lmrl_gyms_methods_that_make_no_sense(method, setting, said):
+    games = ["games=[taboo]"] if method == "rft" else []
+    with pytest.raises(UserError, match=said):
+        load_config(method, None, [*games, setting])
 
 
 def test_the_papers_figures():
@@ -96,7 +140,7 @@ def test_bad_recipes_are_refused(tmp_path):
 
 
 def test_every_key_is_explained():
-    for kind in (*METHODS.values(), *LMRL.values()):
+    for kind in (METHODS | LMRL).values():
         told = "".join(parent.__doc__ or "" for parent in kind.__mro__)
         for one in dataclasses.fields(kind):
             assert f"        {one.name}: " in told, f"{kind.__name__}.{one.name}"

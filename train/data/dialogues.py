@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from playpen_eval.episode import Episode, Message, Observation, Turn
@@ -12,6 +12,7 @@ from playpen_eval.errors import UserError
 from playpen_eval.game import Game, Instance, content
 from playpen_eval.instances import digest
 
+from ..chains import UNFINISHED
 from ..rewards import turn_credit
 from ..rows import RowMeta
 
@@ -58,6 +59,7 @@ class Dialogue:
         faulty_role: Who broke the protocol, if the episode was aborted.
         steps: The seat's turns in order.
         credit: The game's credit for each of them.
+        asked: What the seat was told last, if the play was stopped when it had to answer.
     """
 
     meta: RowMeta
@@ -65,6 +67,7 @@ class Dialogue:
     faulty_role: str | None
     steps: list[Step]
     credit: list[float]
+    asked: list[Message] = field(default_factory=list)
 
     @property
     def tells(self) -> bool:
@@ -83,7 +86,8 @@ class Dialogue:
     def chats(self) -> Iterator[tuple[int, list[Message], list[int], list[float]]]:
         """What becomes a row: part, messages, places of what the seat said, the credit of those.
 
-        First the remembered chat, which ends with the seat's last words, then each forgotten exchange.
+        First the remembered chat, which ends with the seat's last words, then each forgotten exchange. Of a play that
+        was stopped, the last one ends with what was asked: the state that the seat's last words led to.
         """
         line: list[Message] = []
         said: list[int] = []
@@ -97,6 +101,10 @@ class Dialogue:
                 credit.append(paid)
             else:
                 forgotten.append((context, [len(context) - 1], [paid]))
+        if self.asked and forgotten:
+            forgotten.append(([*line, *self.asked], [], []))
+        else:
+            line = line + self.asked
         if said:
             yield 0, line, said, credit
         for part, (context, place, paid) in enumerate(forgotten, 1):
@@ -110,6 +118,7 @@ class Dialogue:
             "faulty_role": self.faulty_role,
             "steps": [list(step) for step in self.steps],
             "credit": self.credit,
+            "asked": self.asked,
         }
 
     @classmethod
@@ -126,6 +135,7 @@ class Dialogue:
                 data["faulty_role"],
                 [Step(*step) for step in data["steps"]],
                 data["credit"],
+                data["asked"],
             )
         except (KeyError, TypeError) as error:
             raise UserError(f"no dialogue ({type(error).__name__}: {error})") from None
@@ -155,6 +165,10 @@ class SeatLog:
         if turn.remember:
             self._known = len(observation.messages) + 1
 
+    def unanswered(self, episode: Episode, role: str) -> list[Message]:
+        """What the seat was told since its latest turn; nothing if it is not its turn."""
+        return episode.observe().messages[self._known :] if episode.role == role else []
+
 
 def dialogues(
     episode: Episode,
@@ -164,7 +178,7 @@ def dialogues(
     players: Mapping[str, str],
     source: str,
 ) -> list[Dialogue]:
-    """The sides of a finished episode.
+    """The sides of an episode; one that still runs is taken as stopped, its kind is `unfinished`.
 
     Args:
         episode: The episode.
@@ -175,8 +189,6 @@ def dialogues(
         source: Where it comes from.
     """
     outcome, instance = episode.outcome, episode.instance
-    if outcome is None:
-        raise ValueError("the episode still runs")
     found = []
     for role, log in logs.items():
         if not log.steps:
@@ -189,14 +201,15 @@ def dialogues(
             experiment=instance["experiment"],
             split=instance["split"],
             seat=role,
-            kind=outcome.kind,
-            score=outcome.score,
+            kind=outcome.kind if outcome else UNFINISHED,
+            score=outcome.score if outcome else None,
             episode=name,
             player=players[role],
             partner=", ".join(others) or "none",
             source=source,
         )
-        found.append(Dialogue(meta, print_, outcome.faulty_role, log.steps, turn_credit(episode, role)))
+        faulty, credit = outcome.faulty_role if outcome else None, turn_credit(episode, role)
+        found.append(Dialogue(meta, print_, faulty, log.steps, credit, log.unanswered(episode, role)))
     return found
 
 

@@ -12,6 +12,18 @@ from typing import IO, Any
 from playpen_eval.errors import UserError
 
 
+def lock(file: IO[Any], data: Path) -> None:
+    """Keeps other processes from making the same data set, until the file is closed.
+
+    Raises:
+        UserError: One does.
+    """
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError(f"another process is making {data}; choose another -o or wait") from None
+
+
 class Journal:
     """A file beside the data set: what is being made, then the replies of one episode a line.
 
@@ -37,10 +49,7 @@ class Journal:
             self._file: IO[str] = self.path.open("a+", encoding="utf-8")
         except OSError as error:
             raise UserError(f"cannot write {self.path}: {error}") from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"another process is making {data}; choose another -o or wait") from None
+        lock(self._file, data)
         self._read(json.loads(json.dumps(identity)))
 
     def _read(self, identity: dict[str, Any]) -> None:

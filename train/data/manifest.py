@@ -8,7 +8,7 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from playpen_eval.errors import UserError
 from playpen_eval.provenance import provenance
@@ -68,7 +68,21 @@ class Tally:
         return dict(sorted(self._splits.items()))
 
 
-def write_manifest(data: Path, tally: Tally, told: Mapping[str, Any]) -> dict[str, Any]:
+class Counted(Protocol):
+    """What a manifest needs to know of the records."""
+
+    records: int
+
+    def games(self) -> dict[str, dict[str, Any]]:
+        """The counts of each game."""
+        ...
+
+    def splits(self) -> dict[str, int]:
+        """Records by split."""
+        ...
+
+
+def write_manifest(data: Path, tally: Counted, told: Mapping[str, Any]) -> dict[str, Any]:
     """Writes the manifest of a finished data set and returns it.
 
     Args:

@@ -17,9 +17,8 @@ from .pairs import Pair
 Record = dict[str, Any]
 
 
-def _columns(side: Dialogue, part: int = 0) -> Record:
-    meta = dataclasses.asdict(side.meta) | {"part": part}
-    return meta | {"content": side.print.content, "key": side.print.key}
+def _columns(side: Dialogue) -> Record:
+    return dataclasses.asdict(side.meta) | {"content": side.print.content, "key": side.print.key}
 
 
 def _reward(side: Dialogue, shaping: Shaping) -> float | None:
@@ -31,11 +30,10 @@ def _reward(side: Dialogue, shaping: Shaping) -> float | None:
 def whole_chats(sides: Iterable[Dialogue], shaping: Shaping) -> Iterator[Record]:
     """One record for each seat of an episode (`messages`), and one for each exchange that it forgot."""
     for side in sides:
-        reward = _reward(side, shaping)
+        reward, columns = _reward(side, shaping), _columns(side)
         for part, messages, learn, credit in side.chats():
-            yield {"messages": messages, "learn": learn, "turn_rewards": credit, "reward": reward} | _columns(
-                side, part
-            )
+            found = {"messages": messages, "learn": learn, "turn_rewards": credit, "reward": reward}
+            yield {**found, **columns, "part": part}
 
 
 def prefixes(sides: Iterable[Dialogue], shaping: Shaping) -> Iterator[Record]:
@@ -59,7 +57,7 @@ def labelled(sides: Iterable[Dialogue], _shaping: Shaping) -> Iterator[Record]:
         for part, messages, learn, _ in side.chats():
             start = learn[0]
             found = {"prompt": messages[:start], "completion": messages[start:], "label": side.meta.kind == "success"}
-            yield found | {"learn": [place - start for place in learn]} | _columns(side, part)
+            yield found | {"learn": [place - start for place in learn]} | _columns(side) | {"part": part}
 
 
 def preferences(pairs: Iterable[Pair]) -> Iterator[Record]:

@@ -27,7 +27,7 @@ def main() -> None:
         for start in maze.starts():
             instance = goal | {"start": [*start]}
             for number in range(WALKS):
-                walk = policies.data(instance, Random(f"{name}/{start}/{number}"))
+                walk = policies.mix(instance, Random(f"{name}/{start}/{number}"))
                 cell = start
                 for said in walk:
                     cell = maze.steps[cell][said.removeprefix("move ")]
