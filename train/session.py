@@ -51,7 +51,6 @@ class Session:
         output: The folder: model or adapter, tokenizer, checkpoints, log, and the record.
         bfloat16: Whether to compute in that precision.
         told: What goes into the record; the methods add to it.
-        bfloat16: Whether it computes in that precision.
     """
 
     def __init__(

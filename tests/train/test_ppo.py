@@ -191,9 +191,9 @@ def lines_of(output: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (output / "log.jsonl").read_text().splitlines()]
 
 
-def test_it_learns_a_trivial_game_within_30_rounds(model, games, tmp_path):
+def test_it_learns_a_trivial_game_within_15_rounds(model, games, tmp_path):
     games("echo")
-    settings = ("adapter=none", "rounds=30", "episodes=64", "batch_size=64", "epochs=4", "patience=3")
+    settings = ("adapter=none", "rounds=15", "episodes=64", "batch_size=64", "epochs=4", "patience=3")
     assert run(model, tmp_path / "out", *settings) == 0
     lines = [line for line in lines_of(tmp_path / "out") if "return" in line]
     assert lines[0]["return"] < 0.2
