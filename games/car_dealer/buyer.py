@@ -22,7 +22,7 @@ COUNTER = 0.92
 
 NAMES = {feature: plain(feature.removeprefix("a ")) for feature in FEATURES}
 """Feature -> how it is looked for in a message."""
-_BRANDS = re.compile(rf"\b({'|'.join(BRANDS)})\b", re.IGNORECASE)
+_BRANDS = re.compile(rf"\b({'|'.join(BRANDS).lower()})\b")
 
 
 def named_features(text: str) -> list[str]:
@@ -90,8 +90,8 @@ class Buyer:
 
     def _own_part(self, text: str) -> str | None:
         """What a message says of the wanted car: in a list of cars, what follows its brand; None if nothing."""
-        before, *rest = _BRANDS.split(text)
-        brands = [brand.lower() for brand in rest[::2]]
+        before, *rest = _BRANDS.split(text.lower())
+        brands = rest[::2]
         if not brands:  # Once it has said what it wants, such a message is about that car.
             return None if self.messages == 1 else before
         if self._brand not in brands:
