@@ -15,14 +15,14 @@ CUTS = 4
 """More lower offers than these move nobody."""
 BELIEVED = 4
 """Features that a message may name; of one that praises everything nothing is believed."""
-SERIOUS = 2
-"""Offers above this multiple of the list price are not listened to."""
+SERIOUS = (0.25, 2)
+"""Amounts outside these multiples of the list price are no offers: rates, extras, or nonsense."""
 COUNTER = 0.92
 """What the buyer says that it would pay, as a share of what it would."""
 
 NAMES = {feature: plain(feature.removeprefix("a ")) for feature in FEATURES}
 """Feature -> how it is looked for in a message."""
-_BRANDS = re.compile("|".join(rf"\b{brand.lower()}\b" for brand in BRANDS))
+_BRANDS = re.compile(rf"\b({'|'.join(BRANDS).lower()})\b")
 
 
 def named_features(text: str) -> list[str]:
@@ -72,22 +72,33 @@ class Buyer:
     def hear(self, text: str) -> None:
         """Takes in a message of the seller."""
         self.messages += 1
-        words = plain(text)
-        # Once it has said what it wants, a message that names no brand is about that car.
-        brands = _BRANDS.findall(words)
-        self.other_car = self._brand not in brands and (bool(brands) or self.messages == 1)
-        if self.other_car:
+        own = self._own_part(text)
+        self.other_car = own is None
+        if own is None:
             return
-        named = named_features(words)
+        named = named_features(plain(own))
         if self.missing and 0 < len(named) <= BELIEVED:
             self.missing = [feature for feature in self.missing if feature not in named]
-        offer = read_prices(text).offer
-        if offer is None or offer > SERIOUS * self.list_price:
+        low, high = (share * self.list_price for share in SERIOUS)
+        offer = next((price for price in reversed(read_prices(own).offers) if low <= price <= high), None)
+        if offer is None:
             return
         if self._lowest is not None and offer <= self._lowest - STEP * self.list_price:
             self.cuts += 1
         self._lowest = offer if self._lowest is None else min(offer, self._lowest)
         self.offer = offer
+
+    def _own_part(self, text: str) -> str | None:
+        """What a message says of the wanted car: in a list of cars, what follows its brand; None if nothing."""
+        before, *rest = _BRANDS.split(text.lower())
+        brands = rest[::2]
+        if not brands:  # Once it has said what it wants, such a message is about that car.
+            return None if self.messages == 1 else before
+        if self._brand not in brands:
+            return None
+        if len(set(brands)) == 1:
+            return text
+        return "\n".join(part for brand, part in zip(brands, rest[1::2], strict=True) if brand == self._brand)
 
     @property
     def limit(self) -> int:
@@ -119,5 +130,5 @@ class Buyer:
             return f"I am looking for the {self.brand} {self.type} with {listed(self.features)}."
         asked = f" And what about {self.missing[0]}?" if self.missing else ""
         if self.offer is None:
-            return f"What would it cost?{asked}"
+            return f"What would the whole car cost?{asked}"
         return f"{money(self.offer)} is more than I want to pay; I would pay {money(int(COUNTER * self.limit))}.{asked}"

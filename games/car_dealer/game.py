@@ -42,6 +42,7 @@ class CarDealer(Game):
     """Sell a car to a buyer whose wishes and budget have to be found out."""
 
     name = "car_dealer"
+    version = 2
     suite = "lmrl"
     roles = ("seller", "buyer")
     learner = "seller"

@@ -37,9 +37,9 @@ class Best:
         self.features += [feature for feature in named_features(words) if feature not in self.features]
         if self.car is None:
             self.car = next((car for car in self.stock if plain(car[0]) in words), None)
-        counter = read_prices(text).offer
-        if counter is not None:
-            self._worth.append(int(counter / COUNTER))
+        counters = read_prices(text).offers
+        if counters:
+            self._worth.append(int(counters[-1] / COUNTER))
 
     def say(self) -> str:
         """The next message."""

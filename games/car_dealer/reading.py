@@ -27,17 +27,19 @@ _PRICE = re.compile(
 )
 _HUGE = re.compile(r" ?(?:[a-z]*illion|m|mln|bn?|hundred)\b| ?(?:\^|\*{1,2} ?[0-9]|x ?10|e\+)", re.IGNORECASE)
 _NO_PRICE = re.compile(
-    r" ?(?:(?:off|less|cheaper|discount|rebate|deposit|savings?|in savings?|down(?! from))\b"
-    r"|(?:/|per |a )(?:month|mo)\b|(?:miles?|mi|km|kilomet\w+|hours?|months?|years?)\b)",
+    r" ?(?:(?:off|less|cheaper|discount|rebate|deposit|savings?|in savings?|cash ?back|down(?! from))\b"
+    r"|(?:below|under|extra|more(?! or less))\b|(?:/|per |a |each |every )(?:month|mo|week)\b|(?:month|week)ly\b"
+    r"|(?:miles?|mi|km|kilomet\w+|hours?|months?|years?)\b)",
     re.IGNORECASE,
 )
-_SAVED = re.compile(
-    r"(?:\bsav(?:e|es|ing|ings)(?: you| of)?|\b(?:discount|rebate|deposit|reduction) of(?: another)?"
-    r"|\b(?:knock|take)(?: off)?|(?:\A|[\s($])[-\u2212]\$?) ?\Z",
+_OTHER_SUM = re.compile(
+    r"(?:\b(?:sav(?:e|es|ing|ings)(?: you| of)?|(?:by|knock(?: off)?|take off)(?: another| an extra)?)"
+    r"|\b(?:discount|rebate|deposit|reduction|fee|trade-in(?: value)?|(?:down|monthly) ?payments?) of(?: another)?"
+    r"|\bbudget(?: of| is| at)?(?: around| about)?) ?\Z|(?:\A|[\s($])[-\u2212]\$?\Z",
     re.IGNORECASE,
 )
 _COMPARED = re.compile(
-    r"(?:instead of|rather than|\bfrom|\bwas|list(?:ed)? (?:price|at)|\bMSRP)(?: (?:of|is|at|was))?[ :]*\Z",
+    r"(?:instead of|rather than|\bfrom|\bwas|\bworth|list(?:ed)? (?:price|at)|\bMSRP)(?: (?:of|is|at|was))?[ :]*\Z",
     re.IGNORECASE,
 )
 
@@ -72,10 +74,11 @@ def _number(digits: str) -> int:
 
 
 def tidy(reply: str) -> str:
-    """What of a reply is passed on: one line without what looks like a decision; "" if nothing can be read in it."""
+    """What of a reply is passed on: one line without what looks like a decision; "" if nothing is left to be read."""
     kept = " ".join(line for line in reply[: 2 * LONGEST].splitlines() if not decides(line))
     text = " ".join(kept.split())[:LONGEST].rstrip()
-    return text if any(map(str.isalnum, text)) else ""
+    # Lines that are no decision may become one when they are joined.
+    return text if any(map(str.isalnum, text)) and not decides(text) else ""
 
 
 class Prices(NamedTuple):
@@ -83,26 +86,26 @@ class Prices(NamedTuple):
 
     Attributes:
         named: All prices in it, in whole dollars.
-        offer: The last one that is not told for comparison (a list price, what it was before); None without prices.
+        offers: Those that are not told for comparison (a list price, what it was before); all if there are no others.
     """
 
     named: tuple[int, ...]
-    offer: int | None
+    offers: tuple[int, ...]
 
 
 def read_prices(text: str) -> Prices:
     """The prices of a car in a message: `$32,000`, `$32k`, `32 thousand dollars`, `32,000`, `32000`.
 
-    Discounts, monthly rates and distances are none, nor are 0, negative and astronomical amounts.
+    Discounts, rates, extras and distances are none, nor are 0, negative and astronomical amounts.
     """
-    named, offer = [], None
+    named, offers = [], []
     for match in _PRICE.finditer(text):
         price = _price(text, match)
         if price is not None:
             named.append(price)
             if not _COMPARED.search(text, max(0, match.start() - 40), match.start()):
-                offer = price
-    return Prices(tuple(named), offer if offer is not None or not named else named[-1])
+                offers.append(price)
+    return Prices(tuple(named), tuple(offers or named))
 
 
 def _price(text: str, match: re.Match[str]) -> int | None:
@@ -111,7 +114,7 @@ def _price(text: str, match: re.Match[str]) -> int | None:
     if bare and "," not in digits and len(digits) < 5:
         return None
     start, end = match.span()
-    if _HUGE.match(text, end) or _NO_PRICE.match(text, end) or _SAVED.search(text, max(0, start - 40), start):
+    if _HUGE.match(text, end) or _NO_PRICE.match(text, end) or _OTHER_SUM.search(text, max(0, start - 40), start):
         return None
     if len(digits) > len(f"{HIGHEST:,}"):
         return None

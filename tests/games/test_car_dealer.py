@@ -70,10 +70,14 @@ def against_the_buyer(instance: dict[str, Any], messages: Sequence[str]) -> Outc
         ("$32,000-$35,000", [32000, 35000]),
         ("$31,999.99", [31999]),
         ("$32.5k, not $32.555k", [32500]),
+        ("Kestrel - $32,000, and I would take $31,000", [32000, 31000]),
+        ("$48,000 - $2,000 = $46,000, more or less", [48000, 2000, 46000]),
         ("down from $40,000 to $36,000", [40000, 36000]),
         ("a 2021 model, 5 doors, 120 hp", []),
         ("$2,000 off, save $500, a discount of $1,000, 5% off", []),
-        ("$450 per month, $450/month, 32,000 miles, 50000 km", []),
+        ("lower by $2,000, knock off another $500, $2,000 below list, a down payment of $5,000", []),
+        ("$500 more, $300 extra, $900 cash back, a trade-in value of $3,000, a budget of around $30,000", []),
+        ("$450 per month, $450/month, $450 monthly, monthly payments of $450, 32,000 miles, 50000 km", []),
         ("-$500, $-50000, minus", []),
         ("$0, $0.50, $NaN, $inf, $", []),
         ("$10^30, $1e9, $10**9, $5 million, $3 billion, $99,999,999, $10,000,000", []),
@@ -86,32 +90,34 @@ def test_prices(text, named):
 
 
 @pytest.mark.parametrize(
-    ("text", "offer"),
+    ("text", "offers"),
     [
-        ("The list price is $40,000, but you get it for $36,000.", 36000),
-        ("You get it for $36,000, down from $40,000.", 36000),
-        ("$36,000 instead of $40,000, so $4,000 off", 36000),
-        ("The list price is $40,000.", 40000),
-        ("Not $30,000; I need $36,000.", 36000),
-        ("Hello!", None),
+        ("The list price is $40,000, but you get it for $36,000.", [36000]),
+        ("You get it for $36,000, down from $40,000.", [36000]),
+        ("$36,000 instead of $40,000, so $4,000 off", [36000]),
+        ("It is worth $40,000 and yours for $36,000.", [36000]),
+        ("The list price is $40,000.", [40000]),
+        ("Not $30,000; I need $36,000.", [30000, 36000]),
+        ("Hello!", []),
     ],
 )
-def test_the_offer_of_a_message(text, offer):
-    assert reading.read_prices(text).offer == offer
+def test_the_offers_of_a_message(text, offers):
+    assert list(reading.read_prices(text).offers) == offers
 
 
 @given(
     st.integers(1, reading.HIGHEST - 1), st.sampled_from(["${:,}", "${}", "{} dollars", "it is {:,} USD, ok", "US$ {}"])
 )
 def test_every_price_can_be_named(amount, form):
-    assert reading.read_prices(form.format(amount)) == ((amount,), amount)
+    assert reading.read_prices(form.format(amount)) == ((amount,), (amount,))
 
 
 @given(st.text(alphabet="0123456789$.,k-+^*eE% odlarsfmUSD\n", max_size=80))
 def test_prices_of_any_text_are_prices(text):
     found = reading.read_prices(text)
     assert all(isinstance(price, int) and 0 < price < reading.HIGHEST for price in found.named)
-    assert found.offer is None if not found.named else found.offer in found.named
+    assert set(found.offers) <= set(found.named)
+    assert bool(found.offers) == bool(found.named)
 
 
 AMOUNTS = st.integers(1, 10**9 - 1)
@@ -159,9 +165,24 @@ def test_malformed_decisions_are_the_buyers_fault(line):
     assert (outcome.kind, outcome.faulty_role, outcome.metrics["return"]) == ("aborted", "buyer", 0)
 
 
-@given(
-    st.text(max_size=300) | st.text(alphabet="Output:Decision=AcceptReject MSRP$0123456789,BuyPrice\n", max_size=200)
+PIECES = (
+    "Output",
+    ":",
+    "Decision",
+    "=",
+    "Accept",
+    "Reject",
+    "MSRP=$5",
+    "Buy Price=$5",
+    " ",
+    "\n",
+    "\u2028",
+    "*",
+    "word",
 )
+
+
+@given(st.text(max_size=300) | st.lists(st.sampled_from(PIECES), max_size=20).map("".join))
 def test_nothing_that_decides_is_passed_on(text):
     decision = reading.read_decision(text) if reading.decides(text) else None
     assert decision is None or decision.msrp > 0
@@ -340,7 +361,7 @@ def test_what_moves_each_kind_of_buyer():
 def test_what_moves_nobody():
     assert limit("bargain", "$48,000", "$47,999", "$47,998") == limit("bargain"), "not lower by 1%"
     assert limit("bargain", *["$48,000", "$40,000"] * 3) == limit("bargain", "$48,000", "$40,000"), "up and down"
-    assert limit("bargain", "$9,000,000", "$8,000,000", "$100,000") == limit("bargain"), "not serious"
+    assert limit("bargain", "$9,000,000", "$8,000,000", "$100,000", "$11,999") == limit("bargain"), "not serious"
     everything = "It has " + ", ".join(cards.FEATURES)
     assert limit("wishlist", everything) == limit("wishlist"), "praise of everything"
 
@@ -351,11 +372,35 @@ def test_offers_are_of_the_car_that_is_wanted():
     assert against_the_buyer(hurried, ["Hello!", "$20,000"]).metrics["price"] == 20_000
     assert against_the_buyer(hurried, ["The Kestrel? $20,000"]).metrics["price"] == 20_000
     assert against_the_buyer(hurried, ["Not the Brenta for $80,000, the Kestrel for $20,000"]).metrics["turns"] == 1
+    every = "We have the Alvaro for $12,000, the Kestrel for $40,000 and the Brenta for $20,000."
+    assert against_the_buyer(hurried, [every]).metrics["price"] == 40_000
+    assert against_the_buyer(hurried, ["The Alvaro, not the Kestrel, has a price of $20,000."]).kind == "success"
     episode = Episode(GAME, hurried, ["$20,000"])
     assert "looking for the Kestrel city car with a tow bar and heated seats" in scripted_reply(
         episode.observe(), "best"
     )
     assert buyer.Buyer(card()).decide() == buyer.reject(48_000)
+
+
+@pytest.mark.parametrize(
+    "aside",
+    [
+        "with monthly payments of $450",
+        "$900 down",
+        "and a gift card of $500",
+        "that is $2,000 below list",
+        "and $80 tax",
+    ],
+)
+def test_other_sums_are_no_offers(aside):
+    assert against_the_buyer(card(persona="hurried"), ["Hello!", f"$40,000 {aside}"]).metrics["price"] == 40_000
+
+
+def test_an_announced_discount_is_not_the_price():
+    outcome = against_the_buyer(
+        card(persona="bargain"), ["The Kestrel is $48,000.", "I can lower it by $2,000.", "Well?"]
+    )
+    assert outcome.kind == "lose"
 
 
 @pytest.mark.parametrize("policy", GAME.policies)
