@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 import torch
 from playpen_eval.train.chat import load_chat
+from playpen_eval.train.config import SFT
+from playpen_eval.train.models import load_model
 from playpen_eval.train.sampler import HFSampler
 from playpen_eval.train.value_model import SHIM, ValueGuided, guided, make_values, register
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 
 from playpen_eval.cli import main
+from playpen_eval.errors import UserError
 
 PROMPTS = [[5, 6, 7, 8], [9], [4, 11, 12]]
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,6 +136,11 @@ print(type(model).__name__, model(torch.tensor([[5, 6]])).logits.shape[1])
     command = [sys.executable, "-c", code, str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert done.stdout == "ValueGuided 2\n", done.stderr[-2000:]
+
+
+def test_it_is_not_trained_on(folder):
+    with pytest.raises(UserError, match="is guided by values already"):
+        load_model(str(folder), SFT(), load_chat(str(folder)), False)
 
 
 def test_all_harnesses_play_the_same_episodes(folder, games, tmp_path):
