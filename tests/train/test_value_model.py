@@ -106,7 +106,7 @@ def test_a_folder_gives_back_the_same_model(kind, head, heads, model, tmp_path):
     made = make(policy(kind, model), 2.0, *heads, head=head)
     made.save_pretrained(tmp_path)
     register()
-    loaded = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
+    loaded: Any = AutoModelForCausalLM.from_pretrained(tmp_path).eval()
     ids = torch.tensor([[5, 6, 7]])
     assert torch.equal(made(ids).logits, loaded(ids).logits)
     assert loaded.config.max_position_embeddings == made.policy.config.max_position_embeddings
