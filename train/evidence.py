@@ -196,11 +196,12 @@ def policies(task: Task, repeats: int = 40) -> dict[str, float]:
     """Mean returns of the game's own players on the same instances: the best one and one that acts at random."""
     from random import Random
 
-    game, rng, found = load_game(task.game), Random("evidence/policies"), {}
+    game, rng = load_game(task.game), Random("evidence/policies")
+    found: dict[str, float] = {}
     for policy in ("best", "random"):
         count = 1 if policy == "best" else repeats
         played = [Episode(game, one, game.behave(policy, one, rng)) for one in instances(task) for _ in range(count)]
-        found[policy] = math.fsum(one.outcome.metrics["return"] for one in played if one.outcome) / len(played)
+        found[policy] = math.fsum(one.outcome.metrics["return"] or 0.0 for one in played if one.outcome) / len(played)
     return found
 
 

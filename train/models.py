@@ -28,6 +28,11 @@ def load_model(path: str, config: Common, chat: Chat, bfloat16: bool) -> Any:
     import transformers
 
     require("peft", "train")
+    from .value_model import MODEL_TYPE
+
+    file = Path(path, "config.json")
+    if file.is_file() and f'"{MODEL_TYPE}"' in file.read_text(encoding="utf-8"):
+        raise UserError(f"{path} is guided by values already; train on the model that its values were learned for")
     adapter = config.adapter
     is_adapter = Path(path, "adapter_config.json").is_file()
     if is_adapter and adapter == "none":

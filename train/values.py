@@ -146,7 +146,7 @@ def collate(some: Sequence[Link], pad: int, device: Any = "cpu", bootstrap: bool
     )
 
 
-def _shared(sequences: Sequence[Sequence[int]], limit: int) -> int:
+def _shared(sequences: Sequence[tuple[int, ...]], limit: int) -> int:
     """How many tokens all sequences begin with, but not more than `limit`; 0 if that is hardly worth a call."""
     first, last = min(sequences), max(sequences)
     same = next((place for place, pair in enumerate(zip(first, last)) if pair[0] != pair[1]), min(map(len, sequences)))

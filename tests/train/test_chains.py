@@ -116,6 +116,7 @@ def test_a_walk_through_the_maze_is_paid_move_by_move():
     count = len(episode.turns)
     assert len(chain.rows) == count
     assert [paid for paid in chain.rewards if paid] == [-1.0] * (count - 1)
+    assert episode.outcome is not None
     assert sum(chain.rewards) == episode.outcome.metrics["return"]
     ends = [row + 1 == after for row, after in zip(chain.row_of, chain.row_of[1:])]
     assert all(not paid or end for paid, end in zip(chain.rewards, ends))

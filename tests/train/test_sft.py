@@ -305,7 +305,7 @@ def test_two_processes_train_side_by_side(model, data, games, tmp_path):
 
 def test_the_scripts_run_by_path(model):
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    for name in ("sft", "dpo", "grpo", "rft"):
+    for name in ("sft", "dpo", "grpo", "rft", "mc", "ilql"):
         command = [sys.executable, str(ROOT / "train" / f"{name}.py"), "--help"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr

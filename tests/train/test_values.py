@@ -58,7 +58,7 @@ class Table(nn.Module):
         super().__init__()
         self.base = Prefixes()
         heads = {name: nn.Linear(64, SIZE, bias=False) for name in q_heads} | {"v": nn.Linear(64, 1, bias=False)}
-        self.heads = nn.ModuleDict(heads)
+        self.heads: Any = nn.ModuleDict(heads)
         for head in self.heads.values():
             nn.init.zeros_(head.weight)
 
