@@ -94,8 +94,8 @@ def instances(task: Task) -> list[Instance]:
 
 
 def evaluate(task: Task, folder: Path, seed: int) -> dict[str, Any]:
-    """Plays a model; the result stays in its folder."""
-    path = folder / "evaluation.json"
+    """Plays a model; the result stays beside its folder, of which runs that begin there take a digest."""
+    path = folder.with_name(f"{folder.name}-evaluation.json")
     if path.is_file():
         return json.loads(path.read_text(encoding="utf-8"))
     import torch

@@ -1,4 +1,6 @@
 """`playpen-eval lm-eval`."""
+# The folder train/ is mapped into the package (see playpen_eval/__init__.py), which type checkers cannot follow.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ result once a second; a dialogue with its many short turns waits for that again 
 waits for as long as others keep coming, a few milliseconds, and then answers for all: episodes that run side by side
 fall into step.
 """
+# The folder train/ is mapped into the package (see playpen_eval/__init__.py), which type checkers cannot follow.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
