@@ -172,7 +172,7 @@ def make_gpt2(words: Path, folder: Path, scale: float) -> None:
     """Random weights in the shape of gpt2-small, its vocabulary included, with the tokenizer of a small model."""
     from transformers import AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
-    shape = {} if scale == 1 else {"n_embd": 64, "n_layer": 2, "n_head": 2, "vocab_size": 1024}
+    shape: dict[str, Any] = {} if scale == 1 else {"n_embd": 64, "n_layer": 2, "n_head": 2, "vocab_size": 1024}
     config = GPT2Config(bos_token_id=None, eos_token_id=1, **shape)
     GPT2LMHeadModel(config).save_pretrained(folder)
     AutoTokenizer.from_pretrained(words).save_pretrained(folder)
