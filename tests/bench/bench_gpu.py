@@ -131,7 +131,7 @@ def make_billion(words: Path, folder: Path, scale: float) -> None:
     torch.manual_seed(0)
     with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
         model = LlamaForCausalLM(config)
-    model.to(torch.bfloat16).save_pretrained(folder)
+    model.bfloat16().save_pretrained(folder)
     AutoTokenizer.from_pretrained(words).save_pretrained(folder)
 
 
