@@ -191,7 +191,7 @@ BAD = [
     (lambda c: c["stages"][2]["train"]["set"].update(max_step=1), "did you mean 'max_steps'"),
     (lambda c: c["stages"][2]["train"].update(data="none.jsonl"), "stage 02-sft: the data none.jsonl does not exist"),
     (lambda c: c["stages"].pop(1), "stage 01-sft: it trains on data, and there is none"),
-    (lambda c: c["stages"][2]["train"].update(method="ppo"), "invalid choice: 'ppo'"),
+    (lambda c: c["stages"][2]["train"].update(method="ppa"), "invalid choice: 'ppa'"),
     (lambda c: c["stages"][2]["train"].update(name="../x"), "a name is made of letters"),
     (lambda c: c["stages"].append(c["stages"][2]), "stage 04-sft: there is a stage called sft already"),
     (

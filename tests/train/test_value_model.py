@@ -152,10 +152,11 @@ def test_all_harnesses_play_the_same_episodes(folder, games, tmp_path):
     expected = {record["id"]: record["replies"] for record in lines}
     assert len({str(replies) for replies in expected.values()}) > 1
 
-    model_args = {"device": "cpu"}
-    [log] = inspect_ai.eval(
-        "playpen/echo", model=f"playpen-local/{folder}", model_args=model_args, display="none", log_dir=str(tmp_path)
-    )
+    from playpen_eval.inspect import game_task
+
+    # Not by its name: tasks are registered once, when there may have been no such game yet.
+    settings = {"model_args": {"device": "cpu"}, "display": "none", "log_dir": str(tmp_path)}
+    [log] = inspect_ai.eval(game_task("echo"), model=f"playpen-local/{folder}", **settings)
     assert log.status == "success", log.error
     assert {one.id: one.store["playpen_episode"]["replies"] for one in log.samples} == expected
 
