@@ -42,31 +42,21 @@ def train(config: ILQL, model: str | None, data: Sequence[Path], output: Path, *
     if session.finished:
         return []
     import torch
-    from playpen_eval.train.steps import Steps
     from playpen_eval.train.value_model import make_values
     from playpen_eval.train.values import Learning
 
     run = Learning(session, config, data)
     values = make_values(run.policy, config.heads, ("q1", "q2"), True, run.bias).to(run.device)
     targets = copy.deepcopy(values).requires_grad_(False).eval()
-    adam, schedule = run.optimizer(values)
-    with Steps(session, run.total, values=values, targets=targets, adam=adam, schedule=schedule) as steps:
-        for step in steps:
-            values.train()
-            for batch in run.batches(step, bootstrap=True):
-                with run.precision():
-                    loss, numbers = losses(values, targets, batch, config)
-                (loss / config.accumulate).backward()
-                steps.log(**numbers)
-            torch.nn.utils.clip_grad_norm_(values.parameters(), config.clip)
-            adam.step()
-            schedule.step()
-            adam.zero_grad()
-            with torch.no_grad():
-                for target, online in zip(targets.parameters(), values.parameters(), strict=True):
-                    target.lerp_(online, config.polyak)
-    run.save(values)
-    return steps.history
+
+    def follow() -> None:
+        with torch.no_grad():
+            for target, online in zip(targets.parameters(), values.parameters(), strict=True):
+                target.lerp_(online, config.polyak)
+
+    return run.fit(
+        values, lambda batch: losses(values, targets, batch, config), bootstrap=True, follow=follow, targets=targets
+    )
 
 
 def losses(values: Any, targets: Any, batch: Any, config: ILQL) -> tuple[Any, dict[str, float]]:

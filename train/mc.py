@@ -40,28 +40,12 @@ def train(config: MC, model: str | None, data: Sequence[Path], output: Path, **o
     session = Session("mc", config, model, output, data, **options)
     if session.finished:
         return []
-    import torch
-    from playpen_eval.train.steps import Steps
     from playpen_eval.train.value_model import make_values
     from playpen_eval.train.values import Learning
 
     run = Learning(session, config, data)
     values = make_values(run.policy, config.heads, ("q",), False, run.bias).to(run.device)
-    adam, schedule = run.optimizer(values)
-    with Steps(session, run.total, values=values, adam=adam, schedule=schedule) as steps:
-        for step in steps:
-            values.train()
-            for batch in run.batches(step, bootstrap=False):
-                with run.precision():
-                    loss, numbers = losses(values, batch, config)
-                (loss / config.accumulate).backward()
-                steps.log(**numbers)
-            torch.nn.utils.clip_grad_norm_(values.parameters(), config.clip)
-            adam.step()
-            schedule.step()
-            adam.zero_grad()
-    run.save(values)
-    return steps.history
+    return run.fit(values, lambda batch: losses(values, batch, config), bootstrap=False)
 
 
 def losses(values: Any, batch: Any, config: MC) -> tuple[Any, dict[str, float]]:

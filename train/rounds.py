@@ -94,7 +94,7 @@ class RoundTrainer:
             raise UserError(f"{session.method} runs in one process, not {session.state.num_processes}")
         self._method, self._config, self._chat = session.method, config, chat
         self._updates, self._learner = updates, learner
-        self._output = session.output
+        self._session = session
         self._mix = Mix(pools, config, Gate(), f"mix/{config.seed}")
         self._partner = make_partner(config, chat, updates.model, session.model)
         self._barren = 0
@@ -197,16 +197,14 @@ class RoundTrainer:
 
     def _checkpoint(self) -> None:
         """A folder that is a model and all that is needed to go on; whole once the trainer's state is in it."""
-        folder = self._output / f"checkpoint-{self.state.global_step}"
+        folder = self._session.output / f"checkpoint-{self.state.global_step}"
         shutil.rmtree(folder, ignore_errors=True)
         self.save_model(str(folder))
         self._updates.save(folder)
         state = {"mix": self._mix.state(), "barren": self._barren}
         (folder / STATE).write_text(json.dumps(state) + "\n", encoding="utf-8")
         self.state.save_to_json(str(folder / _TRAINER_STATE))
-        found = sorted(self._output.glob("checkpoint-*[0-9]"), key=lambda path: int(path.name.partition("-")[2]))
-        for path in found[: -self._config.keep_checkpoints]:
-            shutil.rmtree(path)
+        self._session.drop_old_checkpoints()
 
     def _restore(self, folder: Path) -> None:
         self.state = TrainerState.load_from_json(str(folder / _TRAINER_STATE))

@@ -311,11 +311,17 @@ class Session:
     def _checkpoint(self, needs: Sequence[str]) -> str | None:
         """The newest whole checkpoint; a run that was killed can leave half of one."""
         names = ("trainer_state.json", *needs)
-        found = [
-            path for path in self.output.glob("checkpoint-*[0-9]") if all((path / name).is_file() for name in names)
-        ]
-        newest = max(found, key=lambda path: int(path.name.partition("-")[2]), default=None)
-        return None if newest is None else str(newest)
+        whole = [path for path in self._checkpoints() if all((path / name).is_file() for name in names)]
+        return str(whole[-1]) if whole else None
+
+    def _checkpoints(self) -> list[Path]:
+        """The folders of checkpoints, the oldest first."""
+        return sorted(self.output.glob("checkpoint-*[0-9]"), key=lambda path: int(path.name.partition("-")[2]))
+
+    def drop_old_checkpoints(self) -> None:
+        """Removes all but the newest `keep_checkpoints`, in loops that have no trainer to do it."""
+        for path in self._checkpoints()[: -self.config.keep_checkpoints]:
+            shutil.rmtree(path)
 
     def say_how_to_go_on(self, step: int, needs: Sequence[str] = ()) -> None:
         """Tells on stderr what a run that was stopped leaves.

@@ -109,9 +109,7 @@ class Steps:
         state = {"global_step": self._state.global_step, "log_history": self._state.log_history}
         (unfinished / "trainer_state.json").write_text(json.dumps(state), encoding="utf-8")
         unfinished.rename(folder)
-        kept = sorted(self._session.output.glob("checkpoint-*[0-9]"), key=lambda path: int(path.name.split("-")[1]))
-        for old in kept[: -self._session.config.keep_checkpoints]:
-            shutil.rmtree(old)
+        self._session.drop_old_checkpoints()
 
     def _load(self, folder: Path) -> None:
         try:

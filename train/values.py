@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -20,6 +20,7 @@ from .config_lmrl import Returns
 from .episodes import episode_rows
 from .examples import Allowed, Counts
 from .session import Session, read_data
+from .steps import Steps
 from .value_model import Values, guided
 
 WORTH = 16
@@ -245,6 +246,44 @@ class Learning:
             return adam, get_scheduler(config.schedule, adam, warmup, self.total)
         except ValueError as error:
             raise UserError(f"schedule: {error}") from None
+
+    def fit(
+        self,
+        values: Values,
+        losses: Callable[[Batch], tuple[torch.Tensor, dict[str, float]]],
+        *,
+        bootstrap: bool,
+        follow: Callable[[], None] = lambda: None,
+        **parts: Any,
+    ) -> list[dict[str, Any]]:
+        """Takes all steps, and saves the result.
+
+        Args:
+            values: What is trained.
+            losses: Of a batch: the loss, and its parts for the log.
+            bootstrap: Whether batches hold the next states.
+            follow: What is done after each step.
+            **parts: What a checkpoint holds besides.
+
+        Returns:
+            The log.
+        """
+        adam, schedule = self.optimizer(values)
+        with Steps(self.session, self.total, values=values, adam=adam, schedule=schedule, **parts) as steps:
+            for step in steps:
+                values.train()
+                for batch in self.batches(step, bootstrap):
+                    with self.precision():
+                        loss, numbers = losses(batch)
+                    (loss / self.config.accumulate).backward()
+                    steps.log(**numbers)
+                torch.nn.utils.clip_grad_norm_(values.parameters(), self.config.clip)
+                adam.step()
+                schedule.step()
+                adam.zero_grad()
+                follow()
+        self.save(values)
+        return steps.history
 
     def precision(self) -> Any:
         """The context in which losses are computed."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from playpen_eval.lmrl import normalised
+
 
 class Returns(NamedTuple):
     """What returns of a game are measured by: the lowest possible, the mean of the data policy, the highest."""
@@ -17,6 +19,4 @@ class Returns(NamedTuple):
 
         It is not linear, so it is taken of a mean over episodes and never averaged itself (paper, appendix E).
         """
-        if mean >= self.data:
-            return 50 + 50 * (mean - self.data) / (self.highest - self.data)
-        return 50 * (mean - self.lowest) / (self.data - self.lowest)
+        return 100 * normalised(mean, self.lowest, self.data, self.highest)

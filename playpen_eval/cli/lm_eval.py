@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     own, rest = own_arguments(args.rest)
     prepared = prepare(own.data, own.skip_missing, own.tasks)
     before = sys.argv
-    if find_spec("torch") and find_spec("transformers"):
+    if _loads_a_folder(rest) and find_spec("torch") and find_spec("transformers"):
         from playpen_eval.train.value_model import register
 
         register()
@@ -51,6 +51,11 @@ def run(args: argparse.Namespace) -> int:
         finally:
             sys.argv = before
     return 0
+
+
+def _loads_a_folder(rest: Sequence[str]) -> bool:
+    """Whether a model may be one of ours; torch takes seconds to import, and servers of models need none."""
+    return any("pretrained" in word or word in ("--config", "-C") or word.startswith("--config=") for word in rest)
 
 
 def own_arguments(rest: Sequence[str]) -> tuple[argparse.Namespace, list[str]]:
