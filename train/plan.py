@@ -20,10 +20,11 @@ from playpen_eval.errors import UserError, unknown
 from playpen_eval.instances import load_instances
 from playpen_eval.registry import AXES, load_games, shipped_games
 
-from .config import Play, load_config, recipe_path
+from .config import Play
 from .data.policy import Policy
 from .mix import load_pools
 from .partners import check_partner
+from .recipe_files import load_config, recipe_path
 
 LOOPS = Path(__file__).resolve().parent / "loops"
 KEYS = ("model", "seed", "evaluations", "stages")

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains."""
     from playpen_eval.errors import UserError
-    from playpen_eval.train.config import load_config
+    from playpen_eval.train.recipe_files import load_config
 
     overrides = [*args.overrides, *(["allow_heldout=true"] if args.allow_heldout else [])]
     config: Any = load_config(args.method, args.recipe, overrides)

@@ -6,8 +6,9 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from playpen_eval.train.config import GRPO, METHODS, RECIPES, SFT, load_config, recipe_names
+from playpen_eval.train.config import GRPO, SFT
 from playpen_eval.train.config_lmrl import ILQL, LMRL, MC
+from playpen_eval.train.recipe_files import METHODS, RECIPES, load_config, recipe_names
 
 from playpen_eval.errors import UserError
 

@@ -15,8 +15,9 @@ import pytest
 import torch
 from playpen_eval.train import grpo
 from playpen_eval.train.callbacks import Progress
-from playpen_eval.train.config import GRPO, Gate, load_config
+from playpen_eval.train.config import GRPO, Gate
 from playpen_eval.train.mix import Mix, Report, load_pools, merged
+from playpen_eval.train.recipe_files import load_config
 from playpen_eval.train.rewards import Shaping
 from playpen_eval.train.rows import Row, RowMeta
 from playpen_eval.train.session import Session

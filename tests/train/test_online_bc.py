@@ -13,9 +13,9 @@ import torch
 from made import byte_tokenizer
 from playpen_eval.train import online_bc
 from playpen_eval.train.chains import chains
-from playpen_eval.train.config import load_config
 from playpen_eval.train.config_lmrl import OnlineBC
 from playpen_eval.train.online_bc import kept
+from playpen_eval.train.recipe_files import load_config
 from playpen_eval.train.rounds import RoundTrainer
 from playpen_eval.train.rows import Row, RowMeta
 from playpen_eval.train.updates import pieces

@@ -48,7 +48,7 @@ def by_episode(records: list[dict]) -> dict[str, list[dict]]:
 @pytest.mark.parametrize("name", GAMES)
 def test_records_are_what_was_played(name, tmp_path):
     if name.startswith("chess"):
-        pytest.importorskip("chess")
+        pytest.importorskip("chess", reason="the extra chess is not installed")
     game = load_game(name)
     records = make(tmp_path / "d.jsonl", name, 24)
     assert {record["split"] for record in records} == {"train"}
@@ -145,7 +145,7 @@ def test_the_wordles_data_are_as_good_as_the_papers(tmp_path):
 
 @pytest.mark.parametrize("name", ["maze_fo", "lmrl_wordle"])
 def test_both_formats_hold_the_same(name, tmp_path):
-    pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow", reason="the extra train is not installed")
     lines, columns = make(tmp_path / "d.jsonl", name, 40), make(tmp_path / "d.parquet", name, 40)
     assert lines == columns
     assert list(lines[0]) == list(columns[0])
@@ -153,7 +153,7 @@ def test_both_formats_hold_the_same(name, tmp_path):
 
 
 def test_rows_of_parquet_come_in_groups(tmp_path, monkeypatch):
-    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra train is not installed")
     monkeypatch.setattr(behaviour, "_CHUNK", 10)
     monkeypatch.setattr(draft, "_ROWS", 25)
     make(tmp_path / "d.parquet", "lmrl_wordle", 70)
@@ -183,7 +183,7 @@ def _stops_at(place: int):
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
 def test_an_interrupted_making_ends_with_the_same_bytes(ending, tmp_path, monkeypatch):
-    pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow", reason="the extra train is not installed")
     monkeypatch.setattr(behaviour, "_CHUNK", 10)
     one = Behaviour(load_game("maze_po"), "mix", 45)
     whole, broken = tmp_path / f"whole.{ending}", tmp_path / f"broken.{ending}"
@@ -240,7 +240,7 @@ def test_games_of_few_instances_begin_again_and_others_go_on(monkeypatch):
 @pytest.mark.parametrize("name", GAMES)
 def test_nothing_of_the_test_split_is_played(name, tmp_path):
     if name.startswith("chess"):
-        pytest.importorskip("chess")
+        pytest.importorskip("chess", reason="the extra chess is not installed")
     game = load_game(name)
     drawn, _ = Behaviour(game, "mix", 1, seed="leak").draw(Policy())
     keys = {digest(game.key(next(drawn)[0])) for _ in range(60 if name.startswith("chess") else 300)}

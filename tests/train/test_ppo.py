@@ -15,9 +15,9 @@ from playpen_eval.train import ppo
 from playpen_eval.train.callbacks import Progress
 from playpen_eval.train.chains import chains
 from playpen_eval.train.chat import load_chat
-from playpen_eval.train.config import load_config
 from playpen_eval.train.config_lmrl import PPO
 from playpen_eval.train.ppo import Known, Learner, losses
+from playpen_eval.train.recipe_files import load_config
 from playpen_eval.train.rows import Row, RowMeta
 from playpen_eval.train.sampler import HFSampler
 from playpen_eval.train.updates import pieces, shuffled

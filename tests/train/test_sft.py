@@ -15,8 +15,9 @@ import torch
 from playpen_eval.train import sft
 from playpen_eval.train.callbacks import Progress
 from playpen_eval.train.chat import load_chat
-from playpen_eval.train.config import SFT, load_config
+from playpen_eval.train.config import SFT
 from playpen_eval.train.examples import Allowed, Counts, Fitting, sft_examples
+from playpen_eval.train.recipe_files import load_config
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
 
@@ -272,7 +273,8 @@ def test_bad_input_is_an_error_before_the_first_step(model, data, tmp_path, caps
 TWO = """
 import json, os, sys
 from playpen_eval.train import sft, grpo
-from playpen_eval.train.config import SFT, load_config
+from playpen_eval.train.config import SFT
+from playpen_eval.train.recipe_files import load_config
 from pathlib import Path
 model, data, out = sys.argv[1:]
 config = SFT(adapter="none", max_length=128, batch_size=4, max_steps=3, log_every=1)

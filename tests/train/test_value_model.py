@@ -144,7 +144,8 @@ def test_it_is_not_trained_on(folder):
 
 
 def test_all_harnesses_play_the_same_episodes(folder, games, tmp_path):
-    inspect_ai, lm_eval = pytest.importorskip("inspect_ai"), pytest.importorskip("lm_eval")
+    inspect_ai = pytest.importorskip("inspect_ai")
+    lm_eval = pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed")
     games("echo")
     words = ["run", "echo", "--model", f"local:{folder}", "--partner", "self", "--max-tokens", "2"]
     assert main([*words, "-o", str(tmp_path / "run")]) == 0
