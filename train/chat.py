@@ -290,8 +290,13 @@ def load_chat(tokenizer: Any, template: str | None = None) -> Chat:
 
 
 def _load_tokenizer(name: str) -> Any:
+    transformers = require("transformers", "hf")
+    require("torch", "hf")
+    from .value_model import register
+
+    register()  # a tokenizer's folder is looked through for the model's class, too
     try:
-        return require("transformers", "hf").AutoTokenizer.from_pretrained(name)
+        return transformers.AutoTokenizer.from_pretrained(name)
     except UserError:
         raise
     except Exception as error:  # transformers and the hub have errors of all kinds

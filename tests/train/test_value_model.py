@@ -143,6 +143,15 @@ def test_it_is_not_trained_on(folder):
         load_model(str(folder), SFT(), load_chat(str(folder)), False)
 
 
+def test_a_process_that_knows_nothing_plays_it_without_a_question(folder, games, tmp_path):
+    games("echo")
+    words = ["run", "echo", "--model", f"local:{folder}", "--partner", "self", "--max-tokens", "2", "--limit", "1"]
+    command = [sys.executable, "-m", "playpen_eval", *words, "-o", str(tmp_path / "run")]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "custom code" not in done.stdout + done.stderr
+
+
 def test_all_harnesses_play_the_same_episodes(folder, games, tmp_path):
     inspect_ai = pytest.importorskip("inspect_ai")
     lm_eval = pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed")
