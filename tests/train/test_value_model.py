@@ -170,15 +170,16 @@ def test_all_harnesses_play_the_same_episodes(folder, games, tmp_path):
     assert log.status == "success", log.error
     assert {one.id: one.store["playpen_episode"]["replies"] for one in log.samples} == expected
 
-    from lm_eval.models.huggingface import HFLM
+    from lm_eval.models import huggingface  # by which lm_eval knows the name hf, whatever was registered before
     from lm_eval.tasks import TaskManager
 
     from playpen_eval.lmeval.tasks_dir import write_tasks_dir
 
+    assert huggingface.HFLM
     register()
     manager = TaskManager(include_path=str(write_tasks_dir()), include_defaults=False)
     found = lm_eval.simple_evaluate(
-        model=HFLM(pretrained=str(folder), device="cpu"), tasks=["playpen_echo"],
+        model="hf", model_args={"pretrained": str(folder), "device": "cpu"}, tasks=["playpen_echo"],
         task_manager=manager, apply_chat_template=True, log_samples=True, bootstrap_iters=0,
     )  # fmt: skip
     played = [json.loads(sample["resps"][0][0]) for sample in found["samples"]["playpen_echo"]]
