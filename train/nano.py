@@ -41,6 +41,8 @@ EPISODES = 400
 VOCABULARY = 1024
 """Tokens at most: 256 bytes, five marks, and what is frequent."""
 CONTEXT = 2048
+LINE = 20
+"""Characters of the shortest line that is worth a token."""
 
 
 class Size(NamedTuple):
@@ -73,7 +75,9 @@ def default_games() -> list[str]:
     return [name for name, game in shipped_games().items() if game.suite in SUITES]
 
 
-def make_nano(folder: Path, games: Sequence[str] = (), seed: int = 0, size: str = "small") -> dict[str, Any]:
+def make_nano(
+    folder: Path, games: Sequence[str] = (), seed: int = 0, size: str = "small", *, short_rules: bool = False
+) -> dict[str, Any]:
     """Makes tokenizer, chat template and random weights, in Hugging Face's format.
 
     Args:
@@ -81,6 +85,7 @@ def make_nano(folder: Path, games: Sequence[str] = (), seed: int = 0, size: str 
         games: Games whose texts make the vocabulary; the practice games if empty.
         seed: Of the weights.
         size: One of `SIZES`.
+        short_rules: Make each line of the rules one token, see `rules`.
 
     Returns:
         What `nano.json` in the folder says: seed, size, games and numbers of weights and tokens.
@@ -96,12 +101,16 @@ def make_nano(folder: Path, games: Sequence[str] = (), seed: int = 0, size: str 
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(f"{folder} exists already; name another folder, or delete it")
     require("transformers", "hf").utils.logging.disable_progress_bar()
-    tokenizer = make_tokenizer(text for game in played for text in texts(game))
+    episodes = [played_out(game) for game in played]
+    tokenizer = make_tokenizer(text for some in episodes for text in texts(some))
+    if short_rules:
+        tokenizer.add_tokens([line for some in episodes for line in rules(some)])
     model = make_model(len(tokenizer), size, seed)
     about = {
         "seed": seed,
         "size": size,
         "games": [game.name for game in played],
+        "short_rules": short_rules,
         "weights": sum(weight.numel() for weight in model.parameters()),
         "tokens": len(tokenizer),
     }
@@ -109,17 +118,32 @@ def make_nano(folder: Path, games: Sequence[str] = (), seed: int = 0, size: str 
     return about
 
 
-def texts(game: Game) -> Iterator[str]:
-    """What is said in scripted episodes: of the train split, or of validation where the game is held out."""
+def played_out(game: Game) -> list[Episode]:
+    """Scripted episodes: of the train split, or of validation where the game is held out."""
     split = "validation" if game.held_out else "train"
     each = -(-EPISODES // len(game.experiments))
     streams = [generate(game, split, experiment, "nano") for experiment in game.experiments]
     episodes = [Episode(game, instance) for stream in streams for instance in itertools.islice(stream, each)]
     lockstep(episodes, scripted())
+    return episodes
+
+
+def texts(episodes: Sequence[Episode]) -> Iterator[str]:
+    """What is said in episodes."""
     for episode in episodes:
         for turn in episode.turns:
             yield turn.text
             yield turn.reply
+
+
+def rules(episodes: Sequence[Episode]) -> list[str]:
+    """The lines that all episodes of an experiment show; as tokens they make prompts several times shorter."""
+    lines = [{line for turn in one.turns for line in turn.text.split("\n") if len(line) >= LINE} for one in episodes]
+    experiments: dict[str, list[set[str]]] = {}
+    for one, own in zip(episodes, lines, strict=True):
+        experiments.setdefault(one.instance["experiment"], []).append(own)
+    found = (line for some in experiments.values() for line in sorted(set.intersection(*some)))
+    return list(dict.fromkeys(found))
 
 
 def make_tokenizer(lines: Iterator[str]) -> Any:

@@ -17,7 +17,7 @@ from playpen_eval.registry import load_game
 
 pytest.importorskip("transformers")
 
-from playpen_eval.train.nano import MARKS, default_games, make_model, make_nano, texts
+from playpen_eval.train.nano import MARKS, default_games, make_model, make_nano, played_out
 
 CHAT = [
     {"role": "system", "content": "Play."},
@@ -85,6 +85,23 @@ def test_words_of_the_games_are_single_tokens_and_any_text_comes_back(tokenizer:
         assert tokenizer.decode(tokenizer.encode(text)) == text
 
 
+def test_short_rules_are_a_token_for_each_line_and_any_text_comes_back(tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    about = make_nano(tmp_path / "short", ["lmrl_wordle"], short_rules=True)
+    assert about["short_rules"]
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "short")
+    first = {one.instance["experiment"]: one.turns[0].text for one in played_out(load_game("lmrl_wordle"))}
+    assert len(first) == 2
+    for text in first.values():
+        ids = tokenizer.encode(text)
+        assert len(ids) < 20 < len(text.split()) / 4
+        assert tokenizer.decode(ids) == text
+    marks = "s h i r e\nb y g b b"
+    assert len(tokenizer.encode(marks)) == 11
+    assert tokenizer.decode(tokenizer.encode(marks + first["loose"])) == marks + first["loose"]
+
+
 def test_the_template_appends_only_and_marks_what_is_learned(tokenizer: Any) -> None:
     whole = tokenizer.apply_chat_template(CHAT, return_dict=True, return_assistant_tokens_mask=True)
     for length in range(1, len(CHAT)):
@@ -97,7 +114,7 @@ def test_the_template_appends_only_and_marks_what_is_learned(tokenizer: Any) -> 
     assert [tokenizer.convert_tokens_to_ids(mark) for mark in MARKS] == list(range(5))
 
 
-def test_texts_are_never_of_the_test_split(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_episodes_are_never_of_the_test_split(monkeypatch: pytest.MonkeyPatch) -> None:
     from playpen_eval.train import nano
 
     asked = []
@@ -105,7 +122,7 @@ def test_texts_are_never_of_the_test_split(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(nano, "generate", lambda game, split, *more: (asked.append(split), real(game, split, *more))[1])
     monkeypatch.setattr(nano, "EPISODES", 2)
     for name in ("practice_slots", "practice_news"):
-        assert list(texts(load_game(name)))
+        assert played_out(load_game(name))
     assert asked == ["train", "validation"]
 
 
