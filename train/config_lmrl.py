@@ -15,6 +15,8 @@ from .config import Common, Data, Play, positive
 class Returns(Data):
     """What methods have that learn values of tokens from what episodes are paid.
 
+    `adapter: lora` trains an adapter and the heads, not the whole copy of the transformer; it is merged at the end.
+
     Attributes:
         overlong: `refuse` rows above `max_length`, or `drop` their episodes.
         beta: Weight of Q beside the policy's log-probabilities, when the result is played.
@@ -47,8 +49,8 @@ class Returns(Data):
             raise UserError(f"gamma must lie in [0, 1], not {self.gamma}")
         if self.overlong == "cut":
             raise UserError("overlong must be refuse or drop: an episode without its end tells no return")
-        if self.adapter != "none":
-            raise UserError(f"adapter must be none, not {self.adapter}: values are a full copy of the model")
+        if self.adapter == "qlora":
+            raise UserError("adapter: qlora is not for methods on values; use lora")
         if self.optimizer != "adamw_torch" or self.trainer:
             raise UserError("optimizer and trainer are for TRL's trainers; this method has AdamW and a loop of its own")
         if self.checkpoint_activations:

@@ -42,11 +42,10 @@ def train(config: ILQL, model: str | None, data: Sequence[Path], output: Path, *
     if session.finished:
         return []
     import torch
-    from playpen_eval.train.value_model import make_values
     from playpen_eval.train.values import Learning
 
     run = Learning(session, config, data)
-    values = make_values(run.policy, config.heads, ("q1", "q2"), True, run.bias).to(run.device)
+    values = run.values(("q1", "q2"), v_head=True)
     targets = copy.deepcopy(values).requires_grad_(False).eval()
 
     def follow() -> None:
@@ -75,23 +74,21 @@ def losses(values: Any, targets: Any, batch: Any, config: ILQL) -> tuple[Any, di
         and with 1 - tau where it is above.
     """
     import torch
-    from playpen_eval.train.values import at, hidden
-    from torch.nn.functional import cross_entropy
+    from playpen_eval.train.values import hidden
 
-    inner = hidden(values.base, batch)
-    state, token = at(inner, batch.state), batch.token[:, None]
-    v = values.heads["v"](state)[:, 0].float()
+    states, said = hidden(values.base, batch), (batch.state, batch.token)
+    every = values.heads["v"](states)[:, 0].float()
+    v = every[batch.state]
     with torch.no_grad():
-        after = values.heads["v"](at(inner, batch.after))[:, 0].float()
-        goal = batch.reward + config.gamma * batch.goes_on * after
-        lagging = targets.q(at(hidden(targets.base, batch), batch.state)).gather(1, token)[:, 0].float()
+        goal = batch.reward + config.gamma * batch.goes_on * every[batch.after]
+        lagging = targets.q(hidden(targets.base, batch))[said].float()
     above = torch.where(lagging > v, config.tau, 1 - config.tau)
     v_loss = (above * (lagging - v) ** 2).mean() / 2
     q_loss = cql = torch.zeros((), device=v.device)
     for name in ("q1", "q2"):
-        q = values.heads[name](state).float()
-        q_loss = q_loss + ((q.gather(1, token)[:, 0] - goal) ** 2).mean() / 2
-        cql = cql + cross_entropy(q, batch.token)
+        q = values.heads[name](states).float()
+        q_loss = q_loss + ((q[said] - goal) ** 2).mean() / 2
+        cql = cql - q.log_softmax(-1)[said].mean()
     loss = q_loss + v_loss + config.cql_weight * cql
     told = {"loss": loss, "q_loss": q_loss, "v_loss": v_loss, "cql": cql, "v": v.mean()}
     return loss, {name: number.item() for name, number in told.items()}

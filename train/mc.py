@@ -40,11 +40,10 @@ def train(config: MC, model: str | None, data: Sequence[Path], output: Path, **o
     session = Session("mc", config, model, output, data, **options)
     if session.finished:
         return []
-    from playpen_eval.train.value_model import make_values
     from playpen_eval.train.values import Learning
 
     run = Learning(session, config, data)
-    values = make_values(run.policy, config.heads, ("q",), False, run.bias).to(run.device)
+    values = run.values(("q",))
     return run.fit(values, lambda batch: losses(values, batch, config), bootstrap=False)
 
 
@@ -60,15 +59,13 @@ def losses(values: Any, batch: Any, config: MC) -> tuple[Any, dict[str, float]]:
         Half the squared error of Q to the discounted return from the token on, and `cql_weight` times the
         cross-entropy of Q as logits on the data's tokens.
     """
-    from playpen_eval.train.values import at, hidden
-    from torch.nn.functional import cross_entropy
+    from playpen_eval.train.values import hidden
 
-    q = values.heads["q"](at(hidden(values.base, batch), batch.state)).float()
-    said = q.gather(1, batch.token[:, None])[:, 0]
-    q_loss = ((said - batch.returns) ** 2).mean() / 2
-    cql = cross_entropy(q, batch.token)
+    q, said = values.heads["q"](hidden(values.base, batch)).float(), (batch.state, batch.token)
+    q_loss = ((q[said] - batch.returns) ** 2).mean() / 2
+    cql = -q.log_softmax(-1)[said].mean()
     loss = q_loss + config.cql_weight * cql
-    told = {"loss": loss, "q_loss": q_loss, "cql": cql, "q": said.mean()}
+    told = {"loss": loss, "q_loss": q_loss, "cql": cql, "q": q[said].mean()}
     return loss, {name: number.item() for name, number in told.items()}
 
 

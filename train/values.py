@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import torch
+from peft import PeftModel, get_peft_model
 
 from playpen_eval.errors import UserError
 
@@ -19,9 +20,10 @@ from .chat import Chat
 from .config_lmrl import Returns
 from .episodes import episode_rows
 from .examples import Allowed, Counts
+from .models import peft_config
 from .session import Session, read_data
 from .steps import Steps
-from .value_model import Values, guided
+from .value_model import Values, guided, make_values
 
 WORTH = 16
 """Tokens that all sequences of a batch have to share for these to be computed apart."""
@@ -77,23 +79,25 @@ def links(chain: Chain, gamma: float) -> list[Link]:
 
 @dataclass(slots=True)
 class Batch:
-    """Some links as tensors; N tokens of the learner in S different sequences.
+    """Some links as tensors; N tokens of the learner, said in U different states of S different sequences.
 
     Attributes:
         prefix: (1, shared) what all sequences begin with, as the rules of a game that is asked anew in each turn.
         ids: (S, length) what follows, padded on the right.
         mask: (S, shared + length), 1 for tokens.
-        state: (N, 2) sequence and position from which each token was said; positions are those in `ids`.
+        states: (U, 2) sequence and position of each state; positions are those in `ids`.
+        state: (N,) the state in which each token was said.
         token: (N,) the tokens.
         reward: (N,).
         returns: (N,).
-        after: (N, 2) sequence and position of the next state.
+        after: (N,) the next state.
         goes_on: (N,) 0 where there is no next state.
     """
 
     prefix: torch.Tensor
     ids: torch.Tensor
     mask: torch.Tensor
+    states: torch.Tensor
     state: torch.Tensor
     token: torch.Tensor
     reward: torch.Tensor
@@ -112,37 +116,38 @@ def collate(some: Sequence[Link], pad: int, device: Any = "cpu", bootstrap: bool
         bootstrap: Whether next states are needed.
     """
     sequences: dict[tuple[int, ...], int] = {}
+    states: dict[tuple[int, int], int] = {}
 
-    def number(ids: Sequence[int]) -> int:
+    def sequence(ids: Sequence[int]) -> int:
         return sequences.setdefault(tuple(ids), len(sequences))
+
+    def before(number: int, place: int) -> int:
+        return states.setdefault((number, place - 1), len(states))
 
     state, token, reward, returns, after, goes_on = [], [], [], [], [], []
     for link in some:
-        own = number(link.ids)
-        contexts = [own, *(number(ids) for ids in link.others)] if bootstrap else [own]
-        state += [(own, place - 1) for place in link.places]
+        own = sequence(link.ids)
+        state += [before(own, place) for place in link.places]
         token += [link.ids[place] for place in link.places]
         reward += link.rewards
         returns += link.returns
         if bootstrap:
-            after += [(contexts[one[0]], one[1] - 1) if one else (0, 0) for one in link.after]
+            contexts = [own, *(sequence(ids) for ids in link.others)]
+            after += [before(contexts[one[0]], one[1]) if one else 0 for one in link.after]
             goes_on += [float(one is not None) for one in link.after]
     width = max(map(len, sequences))
-    needed = state + [one for one, goes in zip(after, goes_on, strict=True) if goes]
-    shared = _shared(list(sequences), min(place for _, place in needed))
-    ids = [[*one[shared:], *[pad] * (width - len(one))] for one in sequences]
-    mask = [[1] * len(one) + [0] * (width - len(one)) for one in sequences]
-    state, after = ([(one, max(place - shared, 0)) for one, place in places] for places in (state, after))
+    shared = _shared(list(sequences), min(place for _, place in states))
     whole = {"dtype": torch.long, "device": device}
     return Batch(
         prefix=torch.tensor(next(iter(sequences))[:shared], **whole)[None],
-        ids=torch.tensor(ids, **whole),
-        mask=torch.tensor(mask, **whole),
+        ids=torch.tensor([[*one[shared:], *[pad] * (width - len(one))] for one in sequences], **whole),
+        mask=torch.tensor([[1] * len(one) + [0] * (width - len(one)) for one in sequences], **whole),
+        states=torch.tensor([(one, place - shared) for one, place in states], **whole),
         state=torch.tensor(state, **whole),
         token=torch.tensor(token, **whole),
         reward=torch.tensor(reward, device=device),
         returns=torch.tensor(returns, device=device),
-        after=torch.tensor(after, **whole).reshape(-1, 2),
+        after=torch.tensor(after, **whole),
         goes_on=torch.tensor(goes_on, device=device),
     )
 
@@ -156,7 +161,7 @@ def _shared(sequences: Sequence[tuple[int, ...]], limit: int) -> int:
 
 
 def hidden(base: Any, batch: Batch) -> torch.Tensor:
-    """What a transformer makes of `batch.ids`, (S, length, width); of what they share once for all of them."""
+    """What a transformer makes of the states, (U, width); of what all sequences begin with once for all of them."""
     given: dict[str, Any] = {"attention_mask": batch.mask, "use_cache": False}
     if batch.prefix.shape[1]:
         from transformers import DynamicCache
@@ -166,12 +171,8 @@ def hidden(base: Any, batch: Batch) -> torch.Tensor:
         cache.batch_repeat_interleave(len(batch.ids))
         given |= {"past_key_values": cache, "use_cache": True}
     # As in every decoder, positions count from the left, where there is no padding.
-    return base(input_ids=batch.ids, **given).last_hidden_state
-
-
-def at(states: torch.Tensor, places: torch.Tensor) -> torch.Tensor:
-    """The vectors (N, width) at sequences and positions (N, 2)."""
-    return states[places[:, 0], places[:, 1]]
+    found = base(input_ids=batch.ids, **given).last_hidden_state
+    return found[batch.states[:, 0], batch.states[:, 1]]
 
 
 class Learning:
@@ -210,14 +211,18 @@ class Learning:
         self._links = [link for chain in found for link in links(chain, config.gamma)]
         session.told["examples"] = counts.to_dict() | {"episodes": len(found), "mean_return": self.mean}
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.policy = session.load_model(self.chat).to(self.device).eval().requires_grad_(False)
+        self.policy = _merged(session.load_model(self.chat)).float().to(self.device).eval().requires_grad_(False)
         size = config.batch_size * config.accumulate
         self.total = config.max_steps or math.ceil(len(self._links) / size * config.epochs)
 
-    @property
-    def bias(self) -> float:
-        """What the heads say before training."""
-        return self.mean if self.config.bias is None else self.config.bias
+    def values(self, q_heads: Sequence[str], v_head: bool = False) -> Values:
+        """The values before training, on the device; with an adapter if the recipe wants one."""
+        bias = self.mean if self.config.bias is None else self.config.bias
+        values = make_values(self.policy, self.config.heads, q_heads, v_head, bias)
+        if adapter := peft_config(values.base, self.config):
+            adapter.task_type = None  # there is no head of a language model
+            values.base = get_peft_model(values.base, adapter)
+        return values.to(self.device)
 
     def batches(self, step: int, bootstrap: bool) -> Iterator[Batch]:
         """The batches of one step of the optimizer; all rows in a new order for each pass through them."""
@@ -238,9 +243,8 @@ class Learning:
         from transformers import get_scheduler
 
         config = self.config
-        adam = torch.optim.AdamW(
-            values.parameters(), config.learning_rate, (0.9, config.beta2), 1e-8, config.weight_decay
-        )
+        learned = [one for one in values.parameters() if one.requires_grad]
+        adam = torch.optim.AdamW(learned, config.learning_rate, (0.9, config.beta2), 1e-8, config.weight_decay)
         warmup = math.ceil(config.warmup * self.total) if config.warmup < 1 else int(config.warmup)
         try:
             return adam, get_scheduler(config.schedule, adam, warmup, self.total)
@@ -291,10 +295,16 @@ class Learning:
 
     def save(self, values: Values) -> None:
         """Saves the guided policy, and says that the run is finished."""
+        values.base = _merged(values.base)
         model = guided(self.policy, values, self.config.beta)
         model.save_pretrained(self.session.output)
         self.chat.tokenizer.save_pretrained(self.session.output)
         self.session.finish(self.total)
+
+
+def _merged(model: Any) -> Any:
+    """The model itself, with the adapter that it has in its weights."""
+    return model.merge_and_unload() if isinstance(model, PeftModel) else model
 
 
 def _fitting(found: list[Chain], config: Returns, name: str, counts: Counts) -> list[Chain]:

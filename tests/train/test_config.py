@@ -64,7 +64,7 @@ def test_lmrl_gyms_figures():
         ("mc", "gamma=1.5", r"gamma must lie in \[0, 1\], not 1.5"),
         ("mc", "beta=-1", "beta must be 0 or more, not -1"),
         ("mc", "overlong=cut", "overlong must be refuse or drop"),
-        ("mc", "adapter=lora", "adapter must be none, not lora"),
+        ("mc", "adapter=qlora", "adapter: qlora is not for methods on values"),
         ("mc", "optimizer=adafactor", "are for TRL's trainers"),
         ("mc", "tau=0.5", "unknown key of recipe 'tau'"),
         ("sft", "top=0", "top must be above 0|top is a share above 0"),

@@ -21,7 +21,7 @@ from playpen_eval.train.config_lmrl import ILQL, MC
 from playpen_eval.train.episodes import best_episodes, episode_rows
 from playpen_eval.train.examples import Allowed, Counts
 from playpen_eval.train.rows import Row, RowMeta
-from playpen_eval.train.values import WORTH, Link, at, collate, hidden, links
+from playpen_eval.train.values import WORTH, Link, collate, hidden, links
 from torch import nn
 
 from playpen_eval.cli import main
@@ -88,16 +88,17 @@ def test_the_next_state_of_a_token_is_found_across_rows():
     batch = collate([first, second], pad=0)
     assert batch.ids.tolist() == [[1, 5, 6], [2, 0, 0], [2, 5, 7]]
     assert batch.mask.tolist() == [[1, 1, 1], [1, 0, 0], [1, 1, 1]]
-    assert batch.state.tolist() == [[0, 0], [0, 1], [2, 0], [2, 1]]
+    assert batch.states.tolist() == [[0, 0], [0, 1], [1, 0], [2, 0], [2, 1]]
+    assert batch.state.tolist() == [0, 1, 3, 4]
     assert batch.token.tolist() == [5, 6, 5, 7]
-    assert batch.after[:3].tolist() == [[0, 1], [1, 0], [2, 1]]
+    assert batch.after[:3].tolist() == [1, 2, 4]
     assert batch.goes_on.tolist() == [1, 1, 1, 0]
 
 
 def test_what_occurs_several_times_is_computed_once():
     again = collate([*two_steps(), *two_steps()], pad=0)
     assert len(again.ids) == 3
-    assert len(again.token) == 8
+    assert (len(again.token), len(again.states)) == (8, 5)
     assert len(collate(two_steps(), pad=0, bootstrap=False).ids) == 2
 
 
@@ -114,7 +115,8 @@ def test_what_all_begin_with_is_computed_once_and_is_the_same(kind, model):
     batch = collate(data, pad=0)
     assert batch.prefix.tolist() == [rules]
     assert batch.ids.tolist() == [[1, 5, 6], [2, 3, 0], [2, 3, 5], [9, 0, 0], [9, 4, 0]]
-    found, after = at(hidden(base, batch), batch.state), at(hidden(base, batch), batch.after)
+    states = hidden(base, batch)
+    found, after = states[batch.state], states[batch.after]
     contexts = [[1], [1, 5], [2, 3], [9]]
     for context, one in zip(contexts, found, strict=True):
         expected = base(torch.tensor([rules + context])).last_hidden_state[0, -1]
@@ -340,10 +342,12 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-@pytest.mark.parametrize("method", ["mc", "ilql"])
-def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(method, model, data, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("method", "adapter"), [("mc", "none"), ("ilql", "none"), ("ilql", "lora")])
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(
+    method, adapter, model, data, tmp_path, monkeypatch, capsys
+):
     def run(name: str, *more: str) -> int:
-        return main(arguments(method, model, data, tmp_path / name, *more))
+        return main(arguments(method, model, data, tmp_path / name, "--set", f"adapter={adapter}", *more))
 
     assert run("whole") == 0
     moved = Progress.on_step_end
@@ -377,6 +381,21 @@ def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(method, model, d
     assert not torch.equal(
         whole["values.base.layers.0.mlp.up_proj.weight"], before["model.layers.0.mlp.up_proj.weight"]
     )
+
+
+def test_adapters_of_a_clone_and_of_its_values_are_merged(model, data, tmp_path):
+    clone = ["train", "sft", "--model", str(model), "--data", str(data), "-o", str(tmp_path / "bc")]
+    assert main([*clone, "--set", "adapter=lora", "--set", "max_length=128", "--set", "max_steps=1"]) == 0
+    out = tmp_path / "mc"
+    assert main(arguments("mc", tmp_path / "bc", data, out, "--set", "adapter=lora")) == 0
+    found, before = weights(out), weights(model)
+    changed = {name for name, weight in before.items() if not torch.equal(found[f"policy.{name}"], weight)}
+    inner = {name.removeprefix("model."): weight for name, weight in before.items() if name.startswith("model.")}
+    learned = {name for name, weight in inner.items() if not torch.equal(found[f"values.base.{name}"], weight)}
+    assert changed
+    assert all("_proj" in name for name in changed)
+    assert learned
+    assert all("_proj" in name for name in learned)
 
 
 def test_accumulated_batches_are_one_larger_batch(model, data, tmp_path):
