@@ -44,6 +44,8 @@ class ReplyCache:
         self._max_tokens = max_tokens
         self._replies: dict[str, str] = {}
         self._line = 0
+        if path.exists() and not path.is_file():
+            raise UserError(f"the partner's replies go to a file, and {path} is none")
         try:
             self._file = path.open("a+b")
         except OSError as error:

@@ -92,6 +92,9 @@ def test_a_broken_line_is_named(tmp_path, line):
 def test_a_file_that_cannot_be_written(tmp_path):
     with pytest.raises(UserError, match="cannot write the partner's replies"):
         opened(tmp_path / "nowhere" / "replies.jsonl")
+    for path in (tmp_path, Path("/dev/zero")):  # a device would be read without end
+        with pytest.raises(UserError, match=f"go to a file, and {path} is none"):
+            opened(path)
 
 
 def test_batches_ask_for_what_is_new_and_keep_no_failure(tmp_path):

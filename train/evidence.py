@@ -1,4 +1,4 @@
-"""Do the offline methods of LMRL-Gym do here what they do in its paper? BC, filtered BC, MC returns and ILQL compared.
+"""Do the methods of LMRL-Gym do here what they do in its paper? BC, filtered BC, MC returns, ILQL, PPO, online BC.
 
     python train/evidence.py maze --seeds 3 -o results/lmrl
     python train/evidence.py wordle --seeds 3 -o results/lmrl
@@ -16,9 +16,11 @@ import json
 import math
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
+from statistics import fmean, stdev
 from typing import Any
 
 from playpen_eval.train.chat import load_chat
@@ -33,7 +35,18 @@ from playpen_eval.instances import load_instances
 from playpen_eval.provenance import provenance
 from playpen_eval.registry import load_game
 
-LABELS = {"bc": "BC", "filtered": "%BC", "mc": "MC returns", "ilql": "ILQL"}
+LABELS = {
+    "bc": "BC",
+    "filtered": "%BC",
+    "mc": "MC returns",
+    "ilql": "ILQL",
+    "ppo": "PPO",
+    "online-bc": "online %BC",
+}
+ONLINE = ("ppo", "online-bc")
+
+
+Choice = Callable[[Instance], bool]
 
 
 @dataclass(frozen=True)
@@ -46,9 +59,11 @@ class Task:
         episodes: Of the data.
         size: Of the model.
         filtered: What %BC keeps, as keys of `train sft`.
+        splits: Instances that are played.
+        columns: What is told, over which of them.
         repeats: Episodes of each instance in an evaluation.
         max_tokens: Of a reply.
-        paper: The paper's returns (table 4), by method and for its `optimal` and `random` or `data` policies.
+        paper: The paper's returns (table 4), by method and for its `best` policy.
     """
 
     game: str
@@ -56,6 +71,8 @@ class Task:
     episodes: int
     size: str
     filtered: tuple[str, ...]
+    splits: tuple[str, ...]
+    columns: Mapping[str, Choice]
     repeats: int
     max_tokens: int
     paper: Mapping[str, float]
@@ -63,32 +80,54 @@ class Task:
 
 TASKS = {
     "maze": Task(
-        "maze_fo",
-        "double_t",
-        1200,
-        "small",
-        ("min_reward=0.000001",),  # wins: all others have no reward, or 0
-        8,
-        8,
-        {"bc": -72.1, "filtered": -56.4, "mc": -48.1, "ilql": -6.97, "best": -6.84, "mix": -83.0},
+        game="maze_fo",
+        experiment="double_t",
+        episodes=1200,
+        size="small",
+        filtered=("min_reward=0.000001",),  # wins: all others have no reward, or 0
+        splits=("train", "validation", "test"),
+        columns={"all starts": lambda _: True, "start (1, 1)": lambda one: one["start"] == [1, 1]},
+        repeats=8,
+        max_tokens=8,
+        paper={
+            "bc": -72.1,
+            "filtered": -56.4,
+            "mc": -48.1,
+            "ilql": -6.97,
+            "ppo": -37.7,
+            "online-bc": -71.7,
+            "best": -6.84,
+        },
     ),
     "wordle": Task(
-        "lmrl_wordle",
-        "loose",
-        10000,
-        "medium",
-        ("top=0.3",),
-        8,
-        16,
-        {"bc": -2.81, "filtered": -2.85, "mc": -2.16, "ilql": -2.04, "best": -1.94, "mix": -4.12},
+        game="lmrl_wordle",
+        experiment="loose",
+        episodes=50000,
+        size="small",
+        filtered=("top=0.3",),
+        splits=("train", "test"),
+        columns={
+            "words of the data": lambda one: one["split"] == "train",
+            "other words": lambda one: one["split"] == "test",
+        },
+        repeats=8,
+        max_tokens=16,
+        paper={
+            "bc": -2.81,
+            "filtered": -2.85,
+            "mc": -2.16,
+            "ilql": -2.04,
+            "ppo": -2.63,
+            "online-bc": -2.15,
+            "best": -1.94,
+        },
     ),
 }
 
 
-def instances(task: Task) -> list[Instance]:
-    """What is played: in the maze from each of its starts, in wordle the hidden words that are not trained on."""
+def instances(task: Task, splits: Sequence[str]) -> list[Instance]:
+    """Shipped instances of the experiment."""
     game = load_game(task.game)
-    splits = ("train", "validation", "test") if task.game == "maze_fo" else ("validation", "test")
     found = [one for split in splits for one in load_instances(game, split).instances]
     return [one for one in found if one["experiment"] == task.experiment]
 
@@ -102,7 +141,7 @@ def evaluate(task: Task, folder: Path, seed: int) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     game, chat = load_game(task.game), load_chat(str(folder))
-    episodes = [Episode(game, one) for one in instances(task) for _ in range(task.repeats)]
+    episodes = [Episode(game, one) for one in instances(task, task.splits) for _ in range(task.repeats)]
     settings = Settings(max_new_tokens=task.max_tokens, temperature=1.0, seed=f"evidence/{seed}")
     sampler = HFSampler.load(str(folder), chat.stops, batch_size=len(episodes))
     begun = time.monotonic()
@@ -110,7 +149,6 @@ def evaluate(task: Task, folder: Path, seed: int) -> dict[str, Any]:
     played = [
         {
             "instance": one.instance["id"],
-            "start": one.instance.get("start"),
             "return": one.outcome.metrics["return"],
             "success": one.outcome.kind == "success",
         }
@@ -145,83 +183,110 @@ def do(*words: str) -> None:
         raise UserError(f"playpen-eval {' '.join(words[:2])} failed; the same command goes on from here")
 
 
-def train(method: str, recipe: str, model: Path, data: Path, output: Path, seed: int, sets: Sequence[str] = ()) -> None:
+def train(method: str, recipe: str, model: Path, data: Path | None, output: Path, *sets: str) -> None:
     """Trains, or goes on with it."""
-    words = ["train", method, "--model", str(model), "--recipe", recipe, "--data", str(data), "-o", str(output)]
-    words += [word for one in (f"seed={seed}", *sets) for word in ("--set", one)]
+    words = ["train", method, "--model", str(model), "--recipe", recipe, "-o", str(output)]
+    words += ["--data", str(data)] if data else []
+    words += [word for one in sets for word in ("--set", one)]
     do(*words, *(["--resume"] if (output / "training.json").is_file() else []))
 
 
 def one_seed(name: str, task: Task, work: Path, seed: int, methods: Sequence[str]) -> dict[str, Any]:
     """Everything of one seed: method -> its evaluation."""
     work.mkdir(parents=True, exist_ok=True)
-    start, data = work / "nano", work / "mix.jsonl"
+    start, data, played = work / "nano", work / "mix.jsonl", work / "played.jsonl"
     if not (start / "nano.json").is_file():
-        do("nano", str(start), "--games", task.game, "--seed", str(seed), "--size", task.size)
+        words = ["--games", task.game, "--seed", str(seed), "--size", task.size, "--short-rules"]
+        do("nano", str(start), *words)
     if not data.with_name(data.name + ".manifest.json").is_file():
         words = ["--experiments", task.experiment, "--seed", f"evidence/{seed}", "--resume"]
         do("data", task.game, "--policy", "mix", "-n", str(task.episodes), "-o", str(data), *words)
+    lines = [json.dumps(one) + "\n" for one in instances(task, ["train"])]
+    played.write_text("".join(lines), encoding="utf-8")
     for method in ("bc", *methods):
-        if method in ("bc", "filtered"):
-            sets = task.filtered if method == "filtered" else ()
-            train("sft", f"lmrl-{name}-laptop-bc", start, data, work / method, seed, sets)
+        recipe, own = f"lmrl-{name}-laptop-{method}", f"seed={seed}"
+        if method in ONLINE:
+            train(method, recipe, work / "bc", None, work / method, own, f"instances={played}")
+        elif method in ("bc", "filtered"):
+            more = task.filtered if method == "filtered" else ()
+            train("sft", f"lmrl-{name}-laptop-bc", start, data, work / method, own, *more)
         else:
-            train(method, f"lmrl-{name}-laptop-{method}", work / "bc", data, work / method, seed)
+            train(method, recipe, work / "bc", data, work / method, own)
     return {method: evaluate(task, work / method, seed) for method in ("bc", *methods)}
 
 
-def summary(found: Sequence[Mapping[str, Any]], method: str) -> dict[str, Any]:
-    """Mean over seeds with a 95% interval by Student's t: seeds differ more than episodes do."""
+def summary(task: Task, found: Sequence[Mapping[str, Any]], method: str) -> dict[str, Any]:
+    """For each column: mean over seeds with a 95% interval by Student's t, as seeds differ more than episodes do."""
+    by_id = {one["id"]: one for one in instances(task, task.splits)}
+    told = {}
+    for label, chosen in task.columns.items():
+        runs = [[one for one in seed[method]["episodes"] if chosen(by_id[one["instance"]])] for seed in found]
+        means = [fmean(one["return"] for one in run) for run in runs]
+        told[label] = {
+            "return": fmean(means),
+            "half_width": half_width(means),
+            "by_seed": means,
+            "success": fmean(one["success"] for run in runs for one in run),
+            "episodes": sum(map(len, runs)),
+        }
+    return told
+
+
+def half_width(means: Sequence[float]) -> float | None:
+    """Of the 95% interval of a mean; None for a single value."""
     from scipy.stats import t
 
-    runs = [one[method]["episodes"] for one in found if method in one]
-    means = [math.fsum(episode["return"] for episode in run) / len(run) for run in runs]
-    count, mean = len(means), math.fsum(means) / len(means)
-    half = None
-    if count > 1:
-        deviation = math.sqrt(math.fsum((one - mean) ** 2 for one in means) / (count - 1))
-        half = float(t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)  # type: ignore[arg-type]
-    far = [episode["success"] for run in runs for episode in run if episode["start"] == [1, 1]]
-    return {
-        "return": mean,
-        "half_width": half,
-        "by_seed": means,
-        "success": sum(episode["success"] for run in runs for episode in run) / sum(map(len, runs)),
-        "from_1_1": sum(far) / len(far) if far else None,
-        "episodes": sum(map(len, runs)),
-    }
+    return float(t.ppf(0.975, len(means) - 1)) * stdev(means) / math.sqrt(len(means)) if len(means) > 1 else None
 
 
-def policies(task: Task, repeats: int = 40) -> dict[str, float]:
-    """Mean returns of the game's own players on the same instances: the best one and one that acts at random."""
-    from random import Random
+def gain(told: Mapping[str, Any], bc: Mapping[str, Any]) -> dict[str, Any]:
+    """How much better than BC of the same seed, in the first column: mean over seeds with its interval."""
+    own, other = (next(iter(one.values()))["by_seed"] for one in (told, bc))
+    differences = [value - base for value, base in zip(own, other, strict=True)]
+    return {"mean": fmean(differences), "half_width": half_width(differences)}
 
+
+def policies(task: Task, repeats: int = 40) -> dict[str, dict[str, float]]:
+    """Mean returns of the game's own players on the same instances, of those that play to the end."""
     game, rng = load_game(task.game), Random("evidence/policies")
-    found: dict[str, float] = {}
-    for policy in ("best", "random"):
-        count = 1 if policy == "best" else repeats
-        played = [Episode(game, one, game.behave(policy, one, rng)) for one in instances(task) for _ in range(count)]
-        found[policy] = math.fsum(one.outcome.metrics["return"] or 0.0 for one in played if one.outcome) / len(played)
+    found: dict[str, dict[str, float]] = {}
+    for policy in ("best", "mix", "random"):
+        told = {}
+        for label, chosen in task.columns.items():
+            some = [one for one in instances(task, task.splits) if chosen(one)] * (1 if policy == "best" else repeats)
+            outcomes = [Episode(game, one, game.behave(policy, one, rng)).outcome for one in some]
+            if all(outcomes):
+                told[label] = fmean(one.metrics["return"] or 0.0 for one in outcomes if one)
+        if len(told) == len(task.columns):
+            found[policy] = told
     return found
 
 
 def table(result: Mapping[str, Any]) -> str:
     """The result in Markdown."""
-    far = any(one["from_1_1"] is not None for one in result["methods"].values())
-    head = ["method", "return (95% interval)", "success", *(["from (1, 1)"] if far else []), "LMRL-Gym (GPT-2)"]
-    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
-    for method, one in result["methods"].items():
-        half = one["half_width"]
-        cells = [LABELS[method], f"{one['return']:.2f}" + (f" ± {half:.2f}" if half is not None else "")]
-        cells += [f"{one['success']:.0%}", *([f"{one['from_1_1']:.0%}"] if far else [])]
-        lines.append("| " + " | ".join([*cells, str(result["paper"].get(method, ""))]) + " |")
-    for policy, value in result["policies"].items():
-        cells = [f"policy `{policy}`", f"{value:.2f}", "", *([""] if far else []), str(result["paper"].get(policy, ""))]
+    labels = list(result["methods"]["bc"])
+    head = ["method", *(f"{label}: return | success" for label in labels), "over BC", "LMRL-Gym (GPT-2)"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * (2 * len(labels) + 3)]
+    for method, told in result["methods"].items():
+        cells = [LABELS[method]]
+        for one in told.values():
+            cells += [_interval(one["return"], one["half_width"]), f"{one['success']:.0%}"]
+        gain = result["gains"].get(method)
+        cells += [_interval(gain["mean"], gain["half_width"]) if gain else "", str(result["paper"].get(method, ""))]
         lines.append("| " + " | ".join(cells) + " |")
-    seeds, episodes = result["seeds"], result["episodes_each"]
-    played = f"{len(seeds)} seeds of {episodes} episodes"
-    note = f"{result['game']}, {played}, sampled at temperature 1; intervals over seeds."
-    return "\n".join([*lines, "", note]) + "\n"
+    for policy, told in result["policies"].items():
+        cells = [f"policy `{policy}`"]
+        for label in labels:
+            cells += [f"{told[label]:.2f}", ""]
+        lines.append("| " + " | ".join([*cells, "", str(result["paper"].get(policy, ""))]) + " |")
+    seeds = len(result["seeds"])
+    counts = " and ".join(str(one["episodes"] // seeds) for one in result["methods"]["bc"].values())
+    note = f"{result['game']}, {seeds} seeds, each of {counts} episodes sampled at temperature 1"
+    return "\n".join([*lines, "", f"{note}; 95% intervals over seeds."]) + "\n"
+
+
+def _interval(mean: float, half: float | None) -> str:
+    return f"{mean:.2f}" + (f" ± {half:.2f}" if half is not None else "")
 
 
 def main() -> int:
@@ -229,7 +294,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 (default: %(default)s)")
-    parser.add_argument("--methods", nargs="+", choices=list(LABELS)[1:], default=list(LABELS)[1:], help="beside bc")
+    others = list(LABELS)[1:]
+    parser.add_argument("--methods", nargs="+", choices=others, default=others, help="beside bc (default: all)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="for the results")
     parser.add_argument("--work", type=Path, metavar="DIR", help="models and data (default: out/lmrl)")
     args = parser.parse_args()
@@ -238,12 +304,13 @@ def main() -> int:
     try:
         for seed in range(args.seeds):
             found.append(one_seed(args.task, task, work / args.task / f"seed-{seed}", seed, args.methods))
+            methods = {method: summary(task, found, method) for method in ("bc", *args.methods)}
             result = {
                 "game": task.game,
                 "experiment": task.experiment,
                 "seeds": list(range(len(found))),
-                "episodes_each": len(found[0]["bc"]["episodes"]),
-                "methods": {method: summary(found, method) for method in ("bc", *args.methods)},
+                "methods": methods,
+                "gains": {method: gain(methods[method], methods["bc"]) for method in args.methods},
                 "policies": policies(task),
                 "paper": dict(task.paper),
                 "made_with": provenance(),
