@@ -64,6 +64,7 @@ class Task:
         repeats: Episodes of each instance in an evaluation.
         max_tokens: Of a reply.
         paper: The paper's returns (table 4), by method and for its `best` policy.
+        methods: Those that there are laptop recipes for, beside bc.
     """
 
     game: str
@@ -76,6 +77,7 @@ class Task:
     repeats: int
     max_tokens: int
     paper: Mapping[str, float]
+    methods: tuple[str, ...]
 
 
 TASKS = {
@@ -98,6 +100,7 @@ TASKS = {
             "online-bc": -71.7,
             "best": -6.84,
         },
+        methods=("filtered", "mc", "ilql", "ppo", "online-bc"),
     ),
     "wordle": Task(
         game="lmrl_wordle",
@@ -121,6 +124,7 @@ TASKS = {
             "online-bc": -2.15,
             "best": -1.94,
         },
+        methods=("filtered", "mc", "ilql"),
     ),
 }
 
@@ -295,22 +299,23 @@ def main() -> int:
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 (default: %(default)s)")
     others = list(LABELS)[1:]
-    parser.add_argument("--methods", nargs="+", choices=others, default=others, help="beside bc (default: all)")
+    parser.add_argument("--methods", nargs="+", choices=others, help="beside bc (default: all with a laptop recipe)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="for the results")
     parser.add_argument("--work", type=Path, metavar="DIR", help="models and data (default: out/lmrl)")
     args = parser.parse_args()
     task, work = TASKS[args.task], args.work or Path("out/lmrl")
+    chosen = args.methods or task.methods
     found = []
     try:
         for seed in range(args.seeds):
-            found.append(one_seed(args.task, task, work / args.task / f"seed-{seed}", seed, args.methods))
-            methods = {method: summary(task, found, method) for method in ("bc", *args.methods)}
+            found.append(one_seed(args.task, task, work / args.task / f"seed-{seed}", seed, chosen))
+            methods = {method: summary(task, found, method) for method in ("bc", *chosen)}
             result = {
                 "game": task.game,
                 "experiment": task.experiment,
                 "seeds": list(range(len(found))),
                 "methods": methods,
-                "gains": {method: gain(methods[method], methods["bc"]) for method in args.methods},
+                "gains": {method: gain(methods[method], methods["bc"]) for method in chosen},
                 "policies": policies(task),
                 "paper": dict(task.paper),
                 "made_with": provenance(),
