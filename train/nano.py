@@ -88,7 +88,7 @@ def make_nano(
         short_rules: Make each line of the rules one token, see `rules`.
 
     Returns:
-        What `nano.json` in the folder says: seed, size, games and numbers of weights and tokens.
+        What `nano.json` in the folder says: the arguments, and numbers of weights and tokens.
 
     Raises:
         UserError: An unknown game or size, or the folder holds something.

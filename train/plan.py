@@ -24,7 +24,7 @@ from .config import Play
 from .data.policy import Policy
 from .mix import load_pools
 from .partners import check_partner
-from .recipe_files import load_config, recipe_path
+from .recipe_files import load_config, read_mapping, recipe_path
 
 LOOPS = Path(__file__).resolve().parent / "loops"
 KEYS = ("model", "seed", "evaluations", "stages")
@@ -144,20 +144,12 @@ def load_plan(config: str, output: Path, seed: int | None = None) -> list[Stage]
 
 
 def _read(config: str) -> dict[str, Any]:
-    import yaml
-
     path = Path(config) if config.endswith((".yaml", ".yml")) else LOOPS / f"{config}.yaml"
     if not path.is_file():
         if path.parent == LOOPS:
             raise unknown("loop", config, [one.stem for one in LOOPS.glob("*.yaml")])
         raise UserError(f"{config} does not exist")
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read {config}: {error}") from None
-    if not isinstance(data, dict):
-        raise UserError(f"{config} is no mapping of keys to values")
-    return data
+    return read_mapping(path, config)
 
 
 def _entry(entry: Any, index: int) -> tuple[str, dict[str, Any]]:

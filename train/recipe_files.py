@@ -42,7 +42,7 @@ def load_config(method: str, recipe: str | None = None, overrides: Iterable[str]
     Raises:
         UserError: A key or value is none, or the recipe is for another method.
     """
-    data = _read(recipe) if recipe else {}
+    data = read_mapping(recipe_path(recipe), f"the recipe {recipe}") if recipe else {}
     meant = data.pop("method", method)
     if meant != method:
         raise UserError(f"the recipe {recipe} is for {meant}: playpen-eval train {meant}, not {method}")
@@ -92,16 +92,24 @@ def recipe_path(recipe: str) -> Path:
     return path
 
 
-def _read(recipe: str) -> dict[str, Any]:
+def read_mapping(path: Path, name: str) -> dict[str, Any]:
+    """A YAML file of keys and values.
+
+    Args:
+        path: The file.
+        name: What it is called in errors.
+
+    Raises:
+        UserError: It cannot be read, or holds something else.
+    """
     import yaml
 
-    path = recipe_path(recipe)
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"cannot read the recipe {recipe}: {error}") from None
+        raise UserError(f"cannot read {name}: {error}") from None
     if not isinstance(data, dict):
-        raise UserError(f"the recipe {recipe} is no mapping of keys to values")
+        raise UserError(f"{name} is no mapping of keys to values")
     return data
 
 

@@ -18,6 +18,7 @@ from playpen_eval.errors import UserError
 
 from .chains import Chain
 from .chat import Chat
+from .config import Common
 from .config_lmrl import Rounds
 from .models import peft_config
 from .session import Session
@@ -88,6 +89,26 @@ def place_model(session: Session, chat: Chat, config: Rounds) -> tuple[Any, bool
     return model.to(session.state.device).train(), bool(adapter)
 
 
+def make_optimizer(parameters: Any, config: Common, total: int) -> tuple[torch.optim.Optimizer, Any]:
+    """AdamW, and the schedule of its rate.
+
+    Args:
+        parameters: What is trained, or groups of it.
+        config: Rates, schedule and warmup.
+        total: Steps of the schedule.
+
+    Raises:
+        UserError: There is no such schedule.
+    """
+    betas = (0.9, config.beta2)
+    adam = torch.optim.AdamW(parameters, lr=config.learning_rate, betas=betas, weight_decay=config.weight_decay)
+    warmup = config.warmup if config.warmup >= 1 else config.warmup * total
+    try:
+        return adam, get_scheduler(config.schedule, adam, math.ceil(warmup), total)
+    except ValueError as error:
+        raise UserError(f"schedule: {error}") from None
+
+
 class Updates:
     """Takes steps.
 
@@ -111,9 +132,7 @@ class Updates:
         own, rate = [one for one in model.parameters() if one.requires_grad], config.learning_rate
         self._parameters = [*own, *(further := list(more))]
         groups: list[dict[str, Any]] = [{"params": own}, {"params": further, "lr": more_rate or rate}]
-        self.optimizer = torch.optim.AdamW(groups, lr=rate, betas=(0.9, config.beta2), weight_decay=config.weight_decay)
-        warmup = config.warmup if config.warmup >= 1 else config.warmup * config.rounds
-        self.schedule = get_scheduler(config.schedule, self.optimizer, math.ceil(warmup), config.rounds)
+        self.optimizer, self.schedule = make_optimizer(groups, config, config.rounds)
 
     @property
     def size(self) -> int:

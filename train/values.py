@@ -23,6 +23,7 @@ from .examples import Allowed, Counts
 from .models import peft_config
 from .session import Session, read_data
 from .steps import Steps
+from .updates import make_optimizer
 from .value_model import Values, guided, make_values
 
 WORTH = 16
@@ -238,19 +239,6 @@ class Learning:
             Random(f"order/{self.config.seed}/{epoch}").shuffle(self._shuffled)
         return self._shuffled
 
-    def optimizer(self, values: Values) -> tuple[torch.optim.Optimizer, Any]:
-        """AdamW and the schedule of its rate."""
-        from transformers import get_scheduler
-
-        config = self.config
-        learned = [one for one in values.parameters() if one.requires_grad]
-        adam = torch.optim.AdamW(learned, config.learning_rate, (0.9, config.beta2), 1e-8, config.weight_decay)
-        warmup = math.ceil(config.warmup * self.total) if config.warmup < 1 else int(config.warmup)
-        try:
-            return adam, get_scheduler(config.schedule, adam, warmup, self.total)
-        except ValueError as error:
-            raise UserError(f"schedule: {error}") from None
-
     def fit(
         self,
         values: Values,
@@ -272,7 +260,8 @@ class Learning:
         Returns:
             The log.
         """
-        adam, schedule = self.optimizer(values)
+        learned = [one for one in values.parameters() if one.requires_grad]
+        adam, schedule = make_optimizer(learned, self.config, self.total)
         with Steps(self.session, self.total, values=values, adam=adam, schedule=schedule, **parts) as steps:
             for step in steps:
                 values.train()

@@ -312,6 +312,8 @@ def test_bad_input_is_an_error_before_the_first_round(model, games, tmp_path, ca
         assert not (tmp_path / str(number)).exists()
     assert run(model, tmp_path / "long", "max_length=512") == 2
     assert "max_length 512 is more than the 256 positions of the model" in capsys.readouterr().err
+    assert run(model, tmp_path / "schedule", "schedule=sawtooth") == 2
+    assert "schedule: " in capsys.readouterr().err
     assert main(["train", "ppo", "--data", "x", "-o", str(tmp_path / "x"), "--set", "games=[echo]"]) == 2
     assert "takes no --data" in capsys.readouterr().err
 
