@@ -24,6 +24,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from playpen_eval.train.chat import load_chat
+from playpen_eval.train.data.manifest import sha256_of
 from playpen_eval.train.rollout import Settings, play
 from playpen_eval.train.sampler import HFSampler
 
@@ -58,7 +59,6 @@ class Task:
         experiment: The experiment that is the paper's.
         episodes: Of the data.
         size: Of the model.
-        filtered: What %BC keeps, as keys of `train sft`.
         splits: Instances that are played.
         columns: What is told, over which of them.
         repeats: Episodes of each instance in an evaluation.
@@ -71,7 +71,6 @@ class Task:
     experiment: str
     episodes: int
     size: str
-    filtered: tuple[str, ...]
     splits: tuple[str, ...]
     columns: Mapping[str, Choice]
     repeats: int
@@ -86,7 +85,6 @@ TASKS = {
         experiment="double_t",
         episodes=1200,
         size="small",
-        filtered=("min_reward=0.000001",),  # wins: all others have no reward, or 0
         splits=("train", "validation", "test"),
         columns={"all starts": lambda _: True, "start (1, 1)": lambda one: one["start"] == [1, 1]},
         repeats=8,
@@ -107,7 +105,6 @@ TASKS = {
         experiment="loose",
         episodes=50000,
         size="small",
-        filtered=("top=0.3",),
         splits=("train", "test"),
         columns={
             "words of the data": lambda one: one["split"] == "train",
@@ -137,10 +134,12 @@ def instances(task: Task, splits: Sequence[str]) -> list[Instance]:
 
 
 def evaluate(task: Task, folder: Path, seed: int) -> dict[str, Any]:
-    """Plays a model; the result stays beside its folder, of which runs that begin there take a digest."""
-    path = folder.with_name(f"{folder.name}-evaluation.json")
+    """Plays a model; the result stays beside its folder, and is taken from there while the weights are the same."""
+    path, weights = folder.with_name(f"{folder.name}-evaluation.json"), sha256_of(folder / "model.safetensors")
     if path.is_file():
-        return json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found.get("weights") == weights:
+            return found
     import torch
 
     torch.set_num_threads(1)
@@ -159,7 +158,7 @@ def evaluate(task: Task, folder: Path, seed: int) -> dict[str, Any]:
         for one in episodes
         if one.outcome
     ]
-    found = {"seconds": round(time.monotonic() - begun, 1), "episodes": played}
+    found = {"weights": weights, "seconds": round(time.monotonic() - begun, 1), "episodes": played}
     path.write_text(json.dumps(found) + "\n", encoding="utf-8")
     return found
 
@@ -211,11 +210,10 @@ def one_seed(name: str, task: Task, work: Path, seed: int, methods: Sequence[str
         recipe, own = f"lmrl-{name}-laptop-{method}", f"seed={seed}"
         if method in ONLINE:
             train(method, recipe, work / "bc", None, work / method, own, f"instances={played}")
-        elif method in ("bc", "filtered"):
-            more = task.filtered if method == "filtered" else ()
-            train("sft", f"lmrl-{name}-laptop-bc", start, data, work / method, own, *more)
+        elif method == "bc":
+            train("sft", recipe, start, data, work / method, own)
         else:
-            train(method, recipe, work / "bc", data, work / method, own)
+            train("sft" if method == "filtered" else method, recipe, work / "bc", data, work / method, own)
     return {method: evaluate(task, work / method, seed) for method in ("bc", *methods)}
 
 

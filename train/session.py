@@ -49,6 +49,7 @@ class Session:
         config: Its configuration.
         model: Folder or name of the model that is trained.
         output: The folder: model or adapter, tokenizer, checkpoints, log, and the record.
+        gpu: Whether there is one, which is used then.
         bfloat16: Whether to compute in that precision.
         told: What goes into the record; the methods add to it.
     """
@@ -92,11 +93,11 @@ class Session:
         self._resume, self._again = resume, again
         if config.threads is not None:
             torch.set_num_threads(config.threads)
-        self._gpu = torch.cuda.is_available()
+        self.gpu = torch.cuda.is_available()
         self.bfloat16 = config.precision == "bfloat16" or (
-            config.precision == "auto" and self._gpu and torch.cuda.is_bf16_supported()
+            config.precision == "auto" and self.gpu and torch.cuda.is_bf16_supported()
         )
-        self.state = accelerate.PartialState(cpu=not self._gpu)
+        self.state = accelerate.PartialState(cpu=not self.gpu)
         transformers.utils.logging.disable_progress_bar()
         transformers.set_seed(config.seed)  # before there is a model: it may get new weights
         self.told: dict[str, Any] = {}
@@ -154,13 +155,13 @@ class Session:
     def _device(self) -> str:
         import torch
 
-        return torch.cuda.get_device_name() if self._gpu else "cpu"
+        return torch.cuda.get_device_name() if self.gpu else "cpu"
 
     def _peak_memory(self) -> int | None:
         """Bytes that this process's tensors took on the GPU at most."""
         import torch
 
-        return torch.cuda.max_memory_allocated() if self._gpu else None
+        return torch.cuda.max_memory_allocated() if self.gpu else None
 
     def _read_record(self) -> dict[str, Any]:
         path = self.output / MANIFEST
@@ -230,11 +231,11 @@ class Session:
             "save_total_limit": config.keep_checkpoints,
             "logging_steps": config.log_every,
             "bf16": self.bfloat16,
-            "use_cpu": not self._gpu,
+            "use_cpu": not self.gpu,
             "activation_checkpointing": config.checkpoint_activations,
             "report_to": "none",
             "disable_tqdm": True,
-            "dataloader_pin_memory": self._gpu,
+            "dataloader_pin_memory": self.gpu,
             "ddp_find_unused_parameters": False,
             **own,
         }

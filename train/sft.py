@@ -72,7 +72,7 @@ def fit(
         examples = examples + sft_examples(records, str(path), chat, fitting, counts, None)
     session.told["examples"] = counts.to_dict()
     model = session.load_model(chat)
-    trainer = trl.SFTTrainer(
+    trainer = _trainer(trl.SFTTrainer, model, session.gpu)(
         model=model,
         # The examples are cut to their length already, by turns.
         args=session.arguments(trl.SFTConfig, max_length=config.max_length),
@@ -81,6 +81,36 @@ def fit(
         peft_config=peft_config(model, config),
     )
     return session.train(trainer)
+
+
+def _trainer(kind: Any, model: Any, gpu: bool) -> Any:
+    """TRL's trainer; on a CPU with logits only where something is learned, as TRL has it on a GPU.
+
+    They are half of a small model's work. Losses of other kinds are left to TRL.
+    """
+    if gpu or not model._supports_logits_to_keep():
+        return kind
+    from torch.nn.functional import cross_entropy
+
+    class Trainer(kind):
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, num_items_in_batch: Any = None
+        ) -> Any:
+            likelihood = self.args.loss_type == "nll" and self.label_smoother is None and not self.aux_loss_enabled
+            if return_outputs or not likelihood:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            given = {name: value for name, value in inputs.items() if name != "labels"}
+            labels = inputs["labels"][:, 1:]
+            learned = labels != -100
+            columns = learned.any(dim=0).nonzero()[:, 0]
+            logits = model(**given, logits_to_keep=columns, use_cache=False).logits
+            loss = cross_entropy(logits.flatten(0, 1), labels[:, columns].flatten(), reduction="sum")
+            if num_items_in_batch is None:
+                return loss / learned.sum().clamp(min=1)
+            # Gradients are averaged over the processes, whose tokens are counted together.
+            return loss / num_items_in_batch * self.accelerator.num_processes
+
+    return Trainer
 
 
 if __name__ == "__main__":

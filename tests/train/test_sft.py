@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+import trl
 from playpen_eval.train import sft
 from playpen_eval.train.callbacks import Progress
 from playpen_eval.train.chat import load_chat
@@ -87,6 +88,18 @@ def test_loss_and_gradient_are_those_of_the_learners_tokens_alone(model, data, c
     for name, parameter in plain.named_parameters():
         assert parameter.grad is not None, name
         assert torch.allclose(found[name].grad, parameter.grad, atol=1e-6), name
+
+
+@pytest.mark.parametrize("kind", ["nll", "dft"])
+@pytest.mark.parametrize("learned", [None, 7])
+def test_the_loss_of_a_cpu_is_trls(model, data, caught, tmp_path, kind, learned):
+    sft.train(config(trainer={"loss_type": kind}), str(model), [data], tmp_path / "out")
+    (trainer,) = caught
+    batch = trainer.data_collator([trainer.train_dataset[place] for place in range(4)])
+    own = trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=learned)
+    theirs = trl.SFTTrainer.compute_loss(trainer, trainer.model, dict(batch), num_items_in_batch=learned)
+    assert type(trainer) is not trl.SFTTrainer
+    assert torch.allclose(own, theirs)
 
 
 def test_other_speakers_words_carry_no_loss(model, data, caught, tmp_path):
