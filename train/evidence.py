@@ -1,11 +1,12 @@
 """Do the methods of LMRL-Gym do here what they do in its paper? BC, filtered BC, MC returns, ILQL, PPO, online BC.
 
-    python train/evidence.py maze --seeds 3 -o results/lmrl
-    python train/evidence.py wordle --seeds 3 -o results/lmrl
+    python train/evidence.py maze -o results/lmrl
+    python train/evidence.py wordle -o results/lmrl
 
 For each seed it makes a small model with random weights (`playpen-eval nano`) and data of the game's behaviour policy
 `mix`, clones the behaviour, trains the other methods from that clone, and plays all of them, sampling. What is finished
-stays in the work folder, and is not done again. The results are GAME.json, and GAME.md made from it.
+stays in the work folder, and is not done again, so `--seeds 0` and `--seeds 1` can run side by side before the whole
+(each with another -o). The results are GAME.json, and GAME.md made from it.
 """
 # pyright: reportMissingImports=false
 
@@ -295,7 +296,7 @@ def main() -> int:
     """Runs it."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("task", choices=TASKS)
-    parser.add_argument("--seeds", type=int, default=3, help="how many, from 0 (default: %(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="(default: 0 1 2)")
     others = list(LABELS)[1:]
     parser.add_argument("--methods", nargs="+", choices=others, help="beside bc (default: all with a laptop recipe)")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="for the results")
@@ -303,26 +304,26 @@ def main() -> int:
     args = parser.parse_args()
     task, work = TASKS[args.task], args.work or Path("out/lmrl")
     chosen = args.methods or task.methods
-    found = []
+    found, seeds = [], list(dict.fromkeys(args.seeds))
     try:
-        for seed in range(args.seeds):
+        args.output.mkdir(parents=True, exist_ok=True)
+        for seed in seeds:
             found.append(one_seed(args.task, task, work / args.task / f"seed-{seed}", seed, chosen))
             methods = {method: summary(task, found, method) for method in ("bc", *chosen)}
             result = {
                 "game": task.game,
                 "experiment": task.experiment,
-                "seeds": list(range(len(found))),
+                "seeds": seeds[: len(found)],
                 "methods": methods,
                 "gains": {method: gain(methods[method], methods["bc"]) for method in chosen},
                 "policies": policies(task),
                 "paper": dict(task.paper),
                 "made_with": provenance(),
             }
-            args.output.mkdir(parents=True, exist_ok=True)
             path = args.output / f"{task.game}.json"
             path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
             path.with_suffix(".md").write_text(table(result), encoding="utf-8")
-    except UserError as error:
+    except (UserError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print(table(result))
