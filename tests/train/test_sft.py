@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-import trl
 from playpen_eval.train import sft
 from playpen_eval.train.callbacks import Progress
 from playpen_eval.train.chat import load_chat
@@ -21,6 +20,7 @@ from playpen_eval.train.examples import Allowed, Counts, Fitting, sft_examples
 from playpen_eval.train.recipe_files import load_config
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForCausalLM
+from trl.trainer.sft_trainer import SFTTrainer
 
 from playpen_eval.cli import main
 from playpen_eval.errors import UserError
@@ -97,8 +97,8 @@ def test_the_loss_of_a_cpu_is_trls(model, data, caught, tmp_path, kind, learned)
     (trainer,) = caught
     batch = trainer.data_collator([trainer.train_dataset[place] for place in range(4)])
     own = trainer.compute_loss(trainer.model, dict(batch), num_items_in_batch=learned)
-    theirs = trl.SFTTrainer.compute_loss(trainer, trainer.model, dict(batch), num_items_in_batch=learned)
-    assert type(trainer) is not trl.SFTTrainer
+    theirs = SFTTrainer.compute_loss(trainer, trainer.model, dict(batch), num_items_in_batch=learned)
+    assert type(trainer) is not SFTTrainer
     assert torch.allclose(own, theirs)
 
 
