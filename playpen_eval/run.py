@@ -242,9 +242,13 @@ async def play_jobs(
         async with asyncio.TaskGroup() as group:
             for job, instance in missing:
                 group.create_task(one(job, instance))
-    except* UserError as errors:
+    except ExceptionGroup as errors:
         # All the episodes that ran fail for one reason, such as a server that went away; one message says it.
-        raise errors.exceptions[0] from None
+        # (Early 3.11, as in Debian 12, would wrap what is raised under `except*` in a group again.)
+        said, others = errors.split(UserError)
+        if said is None or others is not None:
+            raise
+        raise said.exceptions[0] from None
 
 
 def play_jobs_in_step(
