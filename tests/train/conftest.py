@@ -4,10 +4,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from playpen_eval.train.callbacks import Progress
 from playpen_eval.train.session import Session
 from tiny import make_game, make_model
 
@@ -63,6 +65,25 @@ def caught(monkeypatch) -> list[Any]:
     trainers: list[Any] = []
     monkeypatch.setattr(Session, "train", lambda self, trainer, *_, **__: trainers.append(trainer) or [])
     return trainers
+
+
+@pytest.fixture
+def stopped(monkeypatch) -> Callable[[int], AbstractContextManager[None]]:
+    """Contexts in which Ctrl-C comes at the end of a step."""
+    moved = Progress.on_step_end
+
+    @contextmanager
+    def at(step: int) -> Generator[None, None, None]:
+        def stop(self, args, state, control, **more):
+            moved(self, args, state, control, **more)
+            if state.global_step == step:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Progress, "on_step_end", stop)
+            yield
+
+    return at
 
 
 @pytest.fixture

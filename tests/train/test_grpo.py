@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import torch
 from playpen_eval.train import grpo
-from playpen_eval.train.callbacks import Progress
 from playpen_eval.train.config import GRPO, Gate
 from playpen_eval.train.mix import Mix, Report, load_pools, merged
 from playpen_eval.train.recipe_files import load_config
@@ -296,20 +295,12 @@ def test_it_learns_a_trivial_game_within_30_steps(model, games, tmp_path):
     assert {name.rpartition("/")[2] for name in lines[0] if name.startswith("seconds/")} == parts
 
 
-def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(model, games, tmp_path, monkeypatch):
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(model, games, tmp_path, stopped):
     games("echo", "again")
     settings = ("games=[echo, again]", "batch_size=16", "max_steps=5", "save_every=2", "beta=0.1", "learner=self")
     assert run(model, tmp_path / "whole", *settings) == 0
-    moved = Progress.on_step_end
-
-    def stop(self, args, state, control, **more):
-        moved(self, args, state, control, **more)
-        if state.global_step == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Progress, "on_step_end", stop)
-    assert run(model, tmp_path / "broken", *settings) == 130
-    monkeypatch.setattr(Progress, "on_step_end", moved)
+    with stopped(3):
+        assert run(model, tmp_path / "broken", *settings) == 130
     sets = [word for one in ("max_length=64", "adapter=none", "learning_rate=1e-2", "partner=scripted", *settings)
             for word in ("--set", one)]  # fmt: skip
     assert main(["train", "grpo", "--model", str(model), "-o", str(tmp_path / "broken"), *sets, "--resume"]) == 0

@@ -12,7 +12,6 @@ import pytest
 import torch
 from made import byte_tokenizer
 from playpen_eval.train import ppo
-from playpen_eval.train.callbacks import Progress
 from playpen_eval.train.chains import chains
 from playpen_eval.train.chat import load_chat
 from playpen_eval.train.config_lmrl import PPO
@@ -205,22 +204,14 @@ def test_it_learns_a_trivial_game_within_15_rounds(model, games, tmp_path):
 
 
 @pytest.mark.parametrize("adapter", ["none", "lora"])
-def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(adapter, model, games, tmp_path, monkeypatch, capsys):
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(adapter, model, games, tmp_path, stopped, capsys):
     games("echo", "again")
     settings = ("games=[echo, again]", "episodes=16", "batch_size=8", "rounds=4", "save_every=2", "epochs=2")
     settings += (f"adapter={adapter}", "kl_coef=0.1", "kl_target=0.01", "kl_horizon=100", "schedule=linear")
     assert run(model, tmp_path / "whole", *settings) == 0
-    moved = Progress.on_step_end
-
-    def stop(self, args, state, control, **more):
-        moved(self, args, state, control, **more)
-        if state.global_step == 3:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Progress, "on_step_end", stop)
-    assert run(model, tmp_path / "broken", *settings) == 130
+    with stopped(3):
+        assert run(model, tmp_path / "broken", *settings) == 130
     assert "checkpoint-2 is kept; to go on: playpen-eval train ppo" in capsys.readouterr().err
-    monkeypatch.setattr(Progress, "on_step_end", moved)
     assert run(model, tmp_path / "broken", *settings, resume=True) == 0
     whole, resumed = (folder_weights(tmp_path / name) for name in ("whole", "broken"))
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 from playpen_eval.train import sft
-from playpen_eval.train.callbacks import Progress
 from playpen_eval.train.chat import load_chat
 from playpen_eval.train.config import SFT
 from playpen_eval.train.examples import Allowed, Counts, Fitting, sft_examples
@@ -207,25 +206,17 @@ def steps_of(folder: Path) -> list[tuple[int, float]]:
 
 
 @pytest.mark.parametrize("adapter", ["none", "lora"])
-def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(adapter, model, data, tmp_path, monkeypatch, capsys):
+def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(adapter, model, data, tmp_path, stopped, capsys):
     def run(name: str, *more: str) -> int:
         return main(arguments(model, data, tmp_path / name, "--set", f"adapter={adapter}", *more))
 
     assert run("whole") == 0
-    moved = Progress.on_step_end
-
-    def stop(self, args, state, control, **more):
-        moved(self, args, state, control, **more)
-        if state.global_step == 6:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Progress, "on_step_end", stop)
-    assert run("broken") == 130
+    with stopped(6):
+        assert run("broken") == 130
     said = capsys.readouterr().err
     assert "stopped at step 6" in said
     assert "checkpoint-4 is kept" in said
     assert "--resume" in said
-    monkeypatch.setattr(Progress, "on_step_end", moved)
     assert run("broken") == 2
     assert "give --resume to continue its run" in capsys.readouterr().err
     assert run("broken", "--resume", "--set", "seed=1") == 2

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from playpen_eval.train.callbacks import Progress
 from playpen_eval.train.chains import UNFINISHED, chains
 from playpen_eval.train.chat import load_chat
 from playpen_eval.train.episodes import best_episodes, episode_rows
@@ -122,25 +121,17 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 
 @pytest.mark.parametrize(("method", "adapter"), [("mc", "none"), ("ilql", "none"), ("ilql", "lora")])
 def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(
-    method, adapter, model, data, tmp_path, monkeypatch, capsys
+    method, adapter, model, data, tmp_path, stopped, capsys
 ):
     def run(name: str, *more: str) -> int:
         return main(arguments(method, model, data, tmp_path / name, "--set", f"adapter={adapter}", *more))
 
     assert run("whole") == 0
-    moved = Progress.on_step_end
-
-    def stop(self, args, state, control, **more):
-        moved(self, args, state, control, **more)
-        if state.global_step == 5:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(Progress, "on_step_end", stop)
-    assert run("broken") == 130
+    with stopped(5):
+        assert run("broken") == 130
     said = capsys.readouterr().err
     assert "stopped at step 5" in said
     assert "checkpoint-4 is kept" in said
-    monkeypatch.setattr(Progress, "on_step_end", moved)
     assert run("broken", "--resume", "--set", "beta=3") == 2
     assert "was begun with beta 2.0, not 3.0" in capsys.readouterr().err
     (tmp_path / "broken" / "checkpoint-4.tmp").mkdir()  # what a killed process leaves
