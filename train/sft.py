@@ -107,8 +107,9 @@ def _trainer(kind: Any, model: Any, gpu: bool) -> Any:
             loss = cross_entropy(logits.flatten(0, 1), labels[:, columns].flatten(), reduction="sum")
             if num_items_in_batch is None:
                 return loss / learned.sum().clamp(min=1)
-            # Gradients are averaged over the processes, whose tokens are counted together.
-            return loss / num_items_in_batch * self.accelerator.num_processes
+            # Gradients are averaged over the processes: where tokens are counted together, that divides once too often.
+            together = self.args.average_tokens_across_devices
+            return loss / num_items_in_batch * (self.accelerator.num_processes if together else 1)
 
     return Trainer
 
