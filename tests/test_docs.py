@@ -88,6 +88,11 @@ def test_every_command_in_the_readme_parses(capsys: pytest.CaptureFixture[str]) 
         _parser().parse_args(words)
 
 
+@pytest.mark.parametrize("table", sorted(ROOT.glob("results/lmrl/*.md")), ids=lambda path: path.stem)
+def test_the_tables_of_the_guide_to_lmrl_gym_are_the_results(table: Path) -> None:
+    assert table.read_text() in (ROOT / "docs" / "lmrl.md").read_text()
+
+
 def test_the_data_of_the_guide_to_lmrl_gym_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from playpen_eval.cli import main
 
