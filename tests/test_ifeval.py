@@ -69,7 +69,7 @@ def test_ifeval_checks(name, arguments, good, bad):
 
 @pytest.mark.parametrize(("name", "arguments", "good", "bad"), LANGUAGE)
 def test_ifeval_checks_of_the_language(name, arguments, good, bad):
-    pytest.importorskip("langdetect")
+    pytest.importorskip("langdetect", reason="the extra lm-eval is not installed")
     test_ifeval_checks(name, arguments, good, bad)
 
 
@@ -110,7 +110,7 @@ def test_checks_agree_with_those_of_lm_eval(text):
 
 def oracle() -> Any:
     for package in ("langdetect", "immutabledict", "lm_eval"):
-        pytest.importorskip(package)
+        pytest.importorskip(package, reason="the extra lm-eval is not installed")
     nltk: Any = importlib.import_module("nltk")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(nltk.data, "find", lambda name: name)  # or its import would download
@@ -131,6 +131,6 @@ def test_any_reply_is_checked(text):
 
 @pytest.mark.parametrize("text", ["", "\ud800\0", "a@b.c http://x " * 6000, "1 2", "Ünï " * 20_000])
 def test_any_reply_has_a_language_or_none_and_always_the_same(text):
-    pytest.importorskip("langdetect")
+    pytest.importorskip("langdetect", reason="the extra lm-eval is not installed")
     detect = ifeval._language_detector()
     assert detect(text) == detect(text)

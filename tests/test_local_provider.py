@@ -16,7 +16,7 @@ from inspect_ai.model import ChatMessageUser, GenerateConfig, get_model
 from playpen_eval.errors import UserError
 from playpen_eval.inspect.local_provider import Batches, LocalModel, Request, Settings
 
-pytest.importorskip("transformers")
+pytest.importorskip("transformers", reason="the extra hf is not installed")
 
 GREEDY = Settings(6, 0.0, None, None, ())
 TEXTS = ["red hat", "a much longer text than the others are", "blue", "red hat, blue cup"]
@@ -140,7 +140,7 @@ def test_stops_limits_and_the_context(path: str) -> None:
 def test_an_adapter_loads_with_its_base_wherever_one_stands(
     path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    peft = pytest.importorskip("peft")
+    peft = pytest.importorskip("peft", reason="the extra train is not installed")
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -174,7 +174,7 @@ def test_a_partners_fault_is_no_fault_of_the_learner(tmp_path):
 
 def test_samples_that_failed_are_named(tmp_path):
     # The scripted players cannot answer items, so every sample but those of games ends with an error.
-    pytest.importorskip("lm_eval")
+    pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed")
     run = read_run(play(tmp_path, "playpen/retained_skills_mini", task_args={"limit_per_task": 1}))
     assert not run.items
     assert kinds(run) == {UNFINISHED: 1, ERROR: 8}

@@ -87,8 +87,8 @@ def test_local_copies_are_read(folder):
 
 
 def test_parquet_is_read(folder):
-    pyarrow = pytest.importorskip("pyarrow")
-    parquet = pytest.importorskip("pyarrow.parquet")
+    pyarrow = pytest.importorskip("pyarrow", reason="the extra train is not installed")
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra train is not installed")
     path = folder / ANIMALS.id / "small" / "test.parquet"
     path.parent.mkdir(parents=True)
     parquet.write_table(pyarrow.table({"name": ["cat"], "legs": [4]}), path)
@@ -127,7 +127,7 @@ def test_a_data_folder_that_does_not_exist(monkeypatch):
 
 
 def test_fetch_copies_into_the_layout_that_is_read(folder, monkeypatch):
-    datasets = pytest.importorskip("datasets")
+    datasets = pytest.importorskip("datasets", reason="the extra train is not installed")
     asked = []
 
     def load_dataset(name, config, split, revision):
@@ -147,7 +147,7 @@ def test_fetch_copies_into_the_layout_that_is_read(folder, monkeypatch):
 
 
 def test_fetch_says_what_the_hub_does_not_give(tmp_path, monkeypatch, capsys):
-    datasets = pytest.importorskip("datasets")
+    datasets = pytest.importorskip("datasets", reason="the extra train is not installed")
 
     def load_dataset(*_, **__):
         raise ConnectionError("no route\nto the hub")

@@ -179,7 +179,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_items_from_data_sets(data):
-    pytest.importorskip("lm_eval")
+    pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed")
     counts = {"cladder": 1, "mmlu_pro": 3, "eqbench": 1, "ifeval": 1, "bbh": 54}
     rows = {name: load_instances(GAMES[name], "test").instances for name in NAMES}
     assert {name: len(part) for name, part in rows.items()} == counts
@@ -242,7 +242,7 @@ def test_clembench_texts_and_refusals():
 @pytest.mark.parametrize(("name", "count"), [("eqbench", 171), ("ifeval", 541), ("bbh", 6511)])
 def test_clembench_files_load_and_finish(shared, name, count):
     if name == "ifeval":
-        pytest.importorskip("langdetect")
+        pytest.importorskip("langdetect", reason="the extra lm-eval is not installed")
     game: Game = GAMES[name]
     rows = load_instances(game, f"clembench:{shared / 'clembench'}").instances
     assert len(rows) == count

@@ -24,7 +24,7 @@ def spoilt(reply: str, messages: list[dict[str, str]]) -> str:
 
 @pytest.mark.parametrize("name", ["taboo", "wordle", "wordle_withclue", "wordle_withcritic"])
 def test_three_drivers_agree(name: str, tmp_path: Path) -> None:
-    inspect_ai = pytest.importorskip("inspect_ai")
+    import inspect_ai
     from inspect_ai.model import ModelOutput, ModelUsage, get_model
 
     game = load_game(name)
@@ -58,8 +58,10 @@ def test_three_drivers_agree(name: str, tmp_path: Path) -> None:
     model = get_model("mockllm/model", custom_outputs=outputs, memoize=False)
     [log] = inspect_ai.eval(f"playpen/{name}", model=model, limit=LIMIT, display="none", log_dir=str(tmp_path / "logs"))
     assert log.status == "success"
+    assert log.samples
+    assert log.results
     for sample in log.samples:
-        expected = alone[sample.id]
+        expected = alone[str(sample.id)]
         assert sample.store["playpen_episode"]["replies"] == expected.replies
         assert expected.outcome is not None
         assert sample.store["playpen_episode"]["outcome"] == expected.outcome.to_dict()

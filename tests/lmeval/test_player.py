@@ -95,7 +95,7 @@ def test_repeats_are_episodes_of_their_own():
 
 
 def test_parallel_ranks_play_every_instance_once():
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="the extra hf is not installed")
     gathered: dict[int, list[Any]] = {}
 
     class Rank(FakeLM):

@@ -109,7 +109,7 @@ def test_a_template_from_a_file(tmp_path):
 
 
 def test_a_rewriting_template_of_a_known_family_is_replaced():
-    trl = pytest.importorskip("trl")
+    trl = pytest.importorskip("trl", reason="the extra train is not installed")
     folder = Path(trl.__file__).parent / "chat_templates"
     tokenizer = byte_tokenizer((folder / "qwen3.jinja").read_text())
     tokenizer.add_special_tokens({"extra_special_tokens": ["<|im_start|>", "<|im_end|>"]})

@@ -57,7 +57,7 @@ def test_play_all_leaves_held_out_games_alone(tmp_path):
 
 @pytest.mark.parametrize("ending", ["jsonl", "parquet"])
 def test_datasets_loads_every_kind(tmp_path, ending):
-    datasets = pytest.importorskip("datasets")
+    datasets = pytest.importorskip("datasets", reason="the extra train is not installed")
     columns = {"sft": "messages", "prefixes": "messages", "kto": "label", "pairs": "chosen", "turn-pairs": "rejected"}
     for kind, column in columns.items():
         path = tmp_path / f"{kind}.{ending}"
@@ -277,7 +277,7 @@ def test_a_server_that_is_not_there_ends_it(tmp_path, monkeypatch, capsys):
 
 
 def test_a_local_model_plays(tmp_path):
-    torch = pytest.importorskip("torch")
+    torch = pytest.importorskip("torch", reason="the extra hf is not installed")
     from made import byte_tokenizer
     from transformers import LlamaConfig, LlamaForCausalLM
 

@@ -15,7 +15,7 @@ from playpen_eval.cli import main
 from playpen_eval.errors import UserError
 from playpen_eval.registry import load_game
 
-pytest.importorskip("transformers")
+pytest.importorskip("transformers", reason="the extra hf is not installed")
 
 from playpen_eval.train.nano import MARKS, default_games, make_model, make_nano, played_out
 

@@ -34,7 +34,7 @@ def test_files_give_back_the_same_rows(tmp_path, ending):
 
 @pytest.mark.parametrize("ending", [".jsonl", ".parquet"])
 def test_datasets_loads_them(tmp_path, ending):
-    datasets = pytest.importorskip("datasets")
+    datasets = pytest.importorskip("datasets", reason="the extra train is not installed")
     path = tmp_path / f"rows{ending}"
     write_rows(path, [ROW, ROW])
     kind = "json" if ending == ".jsonl" else "parquet"

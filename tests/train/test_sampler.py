@@ -13,7 +13,7 @@ from playpen_eval import Episode, load_game
 from playpen_eval.errors import UserError
 from playpen_eval.instances import load_instances
 
-torch = pytest.importorskip("torch")
+torch = pytest.importorskip("torch", reason="the extra hf is not installed")
 
 
 @pytest.fixture(scope="module")

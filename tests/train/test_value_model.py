@@ -153,7 +153,7 @@ def test_a_process_that_knows_nothing_plays_it_without_a_question(folder, games,
 
 
 def test_all_harnesses_play_the_same_episodes(folder, games, tmp_path):
-    inspect_ai = pytest.importorskip("inspect_ai")
+    import inspect_ai
     lm_eval = pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed")
     games("echo")
     words = ["run", "echo", "--model", f"local:{folder}", "--partner", "self", "--max-tokens", "2"]
@@ -168,6 +168,7 @@ def test_all_harnesses_play_the_same_episodes(folder, games, tmp_path):
     settings = {"model_args": {"device": "cpu"}, "display": "none", "log_dir": str(tmp_path)}
     [log] = inspect_ai.eval(game_task("echo"), model=f"playpen-local/{folder}", **settings)
     assert log.status == "success", log.error
+    assert log.samples
     assert {one.id: one.store["playpen_episode"]["replies"] for one in log.samples} == expected
 
     from lm_eval.models import huggingface  # by which lm_eval knows the name hf, whatever was registered before
