@@ -21,6 +21,7 @@ from playpen_eval.errors import UserError
 from .rows import Row
 
 Paid = Literal["turns", "outcome"]
+Backup = Literal["token", "turn"]
 
 UNFINISHED = "unfinished"
 """Kind of an episode that was stopped before its end, through no fault of anybody: behaviour that stops early."""
@@ -35,6 +36,7 @@ class Chain:
         row_of: For each token its row, as a place in `rows`.
         place: For each token its place in that row's `prompt_ids + completion_ids`; at least 1.
         rewards: For each token what it is paid: 0 but for the last one of a turn.
+        last: For each token the last one of its turn.
         after: Row and place of the token that would come next, if the play was stopped before its end: values are
             bootstrapped there. None for a terminal state, after which nothing is bootstrapped.
     """
@@ -43,6 +45,7 @@ class Chain:
     row_of: list[int]
     place: list[int]
     rewards: list[float]
+    last: list[int]
     after: tuple[int, int] | None = None
 
     def __len__(self) -> int:
@@ -97,7 +100,7 @@ def _check_whole(parts: Sequence[Row]) -> None:
 def _chain(parts: Sequence[Row], paid: Paid) -> Chain:
     unfinished = parts[0].meta.kind == UNFINISHED
     rows = [row for row in parts if any(row.mask) or (unfinished and row is parts[-1])]
-    chain, number_of = Chain(rows, [], [], []), {row.meta.part: number for number, row in enumerate(rows)}
+    chain, number_of = Chain(rows, [], [], [], []), {row.meta.part: number for number, row in enumerate(rows)}
     owed = 0.0
     for row, turn in _turns(parts):
         places = [place for place, number in enumerate(row.turn_of, len(row.prompt_ids)) if number == turn]
@@ -107,6 +110,7 @@ def _chain(parts: Sequence[Row], paid: Paid) -> Chain:
         chain.row_of += [number_of[row.meta.part]] * len(places)
         chain.place += places
         chain.rewards += [0.0] * (len(places) - 1) + [owed]
+        chain.last += [len(chain) - 1] * len(places)
         owed = 0.0
     if chain.rewards:
         chain.rewards[-1] += owed if paid == "turns" else parts[0].reward or 0.0

@@ -7,7 +7,7 @@ from typing import Literal
 
 from playpen_eval.errors import UserError
 
-from .chains import Paid
+from .chains import Backup, Paid
 from .config import Common, Data, Play, positive
 
 
@@ -69,10 +69,14 @@ class ILQL(Returns):
     Attributes:
         tau: The expectile; .5 for the mean, near 1 for the best of what the data did.
         polyak: How far the targets follow in each step.
+        backup: What Q of a token is learned from. `token`, the paper's: V of the state after it. `turn`: what the rest
+            of the turn is paid, and V of the state in which the next turn begins. Payment then reaches the first token
+            of a reply at once, and values look for the better part of the data from turn to turn, not within a reply.
     """
 
     tau: float = 0.99
     polyak: float = 0.005
+    backup: Backup = "token"
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -44,7 +44,7 @@ def train(config: ILQL, model: str | None, data: Sequence[Path], output: Path, *
     import torch
     from playpen_eval.train.values import Learning
 
-    run = Learning(session, config, data)
+    run = Learning(session, config, data, config.backup)
     values = run.values(("q1", "q2"), v_head=True)
     targets = copy.deepcopy(values).requires_grad_(False).eval()
 
@@ -65,11 +65,11 @@ def losses(values: Any, targets: Any, batch: Any, config: ILQL) -> tuple[Any, di
         values: What is trained.
         targets: Its copy that lags behind.
         batch: A `values.Batch` with next states.
-        config: gamma, tau and cql_weight.
+        config: tau and cql_weight.
 
     Returns:
-        Q1 and Q2: half the squared error to `reward + gamma * V(next state)`, with the reward alone where there is no
-        next state, and `cql_weight` times the cross-entropy of Q as logits on the data's tokens. V: the expectile
+        Q1 and Q2: half the squared error to `reward + discount * V(next state)`, with the reward alone where there is
+        no next state, and `cql_weight` times the cross-entropy of Q as logits on the data's tokens. V: the expectile
         regression to the smaller target Q of the token, half the squared error weighted with tau where V is below it
         and with 1 - tau where it is above.
     """
@@ -80,7 +80,7 @@ def losses(values: Any, targets: Any, batch: Any, config: ILQL) -> tuple[Any, di
     every = values.heads["v"](states)[:, 0].float()
     v = every[batch.state]
     with torch.no_grad():
-        goal = batch.reward + config.gamma * batch.goes_on * every[batch.after]
+        goal = batch.reward + batch.discount * every[batch.after]
         lagging = targets.q(hidden(targets.base, batch))[said].float()
     above = torch.where(lagging > v, config.tau, 1 - config.tau)
     v_loss = (above * (lagging - v) ** 2).mean() / 2

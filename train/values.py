@@ -15,7 +15,7 @@ from peft import PeftModel, get_peft_model
 
 from playpen_eval.errors import UserError
 
-from .chains import Chain, chains, returns_to_go
+from .chains import Backup, Chain, chains, returns_to_go
 from .chat import Chat
 from .config_lmrl import Returns
 from .episodes import episode_rows
@@ -37,8 +37,9 @@ class Link:
     Attributes:
         ids: The row's tokens.
         places: Where those of the learner are.
-        rewards: What each of them is paid.
+        rewards: What each of them is paid before the next state.
         returns: The discounted return from each of them on.
+        discounts: What V of the next state counts for each of them; 0 if there is no next state.
         after: For each of them where the next state ends: context (0 for `ids`, n for `others[n - 1]`) and length in
             it; None if there is no next state.
         others: Contexts in other rows of the chain.
@@ -48,26 +49,30 @@ class Link:
     places: list[int] = field(default_factory=list)
     rewards: list[float] = field(default_factory=list)
     returns: list[float] = field(default_factory=list)
+    discounts: list[float] = field(default_factory=list)
     after: list[tuple[int, int] | None] = field(default_factory=list)
     others: list[list[int]] = field(default_factory=list)
 
 
-def links(chain: Chain, gamma: float) -> list[Link]:
+def links(chain: Chain, gamma: float, backup: Backup = "token") -> list[Link]:
     """The rows of a chain; what follows a row's token in another row comes with it, so that batches can be any rows.
 
     Args:
         chain: The chain.
         gamma: Discount for each token.
+        backup: Whether a token's next state is that of the next token, or of the first token of the next turn.
     """
     made = [Link(row.prompt_ids + row.completion_ids) for row in chain.rows]
     returns = returns_to_go(chain.rewards, gamma)
     for token, (row, place) in enumerate(zip(chain.row_of, chain.place, strict=True)):
-        link = made[row]
+        link, last = made[row], chain.last[token] if backup == "turn" else token
         link.places.append(place)
-        link.rewards.append(chain.rewards[token])
+        # A turn is paid at its last token.
+        link.rewards.append(gamma ** (last - token) * chain.rewards[last])
         link.returns.append(returns[token])
-        last = token + 1 == len(chain)
-        after = chain.after if last else (chain.row_of[token + 1], chain.place[token + 1])
+        ended = last + 1 == len(chain)
+        after = chain.after if ended else (chain.row_of[last + 1], chain.place[last + 1])
+        link.discounts.append(gamma ** (last + 1 - token) if after else 0.0)
         if after is None:
             link.after.append(None)
         elif after[0] == row:
@@ -92,7 +97,7 @@ class Batch:
         reward: (N,).
         returns: (N,).
         after: (N,) the next state.
-        goes_on: (N,) 0 where there is no next state.
+        discount: (N,) what V of the next state counts; 0 where there is none.
     """
 
     prefix: torch.Tensor
@@ -104,7 +109,7 @@ class Batch:
     reward: torch.Tensor
     returns: torch.Tensor
     after: torch.Tensor
-    goes_on: torch.Tensor
+    discount: torch.Tensor
 
 
 def collate(some: Sequence[Link], pad: int, device: Any = "cpu", bootstrap: bool = True) -> Batch:
@@ -125,7 +130,7 @@ def collate(some: Sequence[Link], pad: int, device: Any = "cpu", bootstrap: bool
     def before(number: int, place: int) -> int:
         return states.setdefault((number, place - 1), len(states))
 
-    state, token, reward, returns, after, goes_on = [], [], [], [], [], []
+    state, token, reward, returns, after, discount = [], [], [], [], [], []
     for link in some:
         own = sequence(link.ids)
         state += [before(own, place) for place in link.places]
@@ -135,7 +140,7 @@ def collate(some: Sequence[Link], pad: int, device: Any = "cpu", bootstrap: bool
         if bootstrap:
             contexts = [own, *(sequence(ids) for ids in link.others)]
             after += [before(contexts[one[0]], one[1]) if one else 0 for one in link.after]
-            goes_on += [float(one is not None) for one in link.after]
+            discount += link.discounts
     width = max(map(len, sequences))
     shared = _shared(list(sequences), min(place for _, place in states))
     whole = {"dtype": torch.long, "device": device}
@@ -149,7 +154,7 @@ def collate(some: Sequence[Link], pad: int, device: Any = "cpu", bootstrap: bool
         reward=torch.tensor(reward, device=device),
         returns=torch.tensor(returns, device=device),
         after=torch.tensor(after, **whole),
-        goes_on=torch.tensor(goes_on, device=device),
+        discount=torch.tensor(discount, device=device),
     )
 
 
@@ -189,8 +194,14 @@ class Learning:
         device: Where the models are.
     """
 
-    def __init__(self, session: Session, config: Returns, data: Sequence[Path]):
+    def __init__(self, session: Session, config: Returns, data: Sequence[Path], backup: Backup = "token"):
         """Reads the data and loads the policy.
+
+        Args:
+            session: Folder and record.
+            config: The recipe.
+            data: Files of whole episodes.
+            backup: What a token's next state is, see `links`.
 
         Raises:
             UserError: Something is wrong with them.
@@ -209,7 +220,7 @@ class Learning:
                 "all rewards are 0, so there is nothing to learn: with paid=outcome the outcome pays instead of turns"
             )
         self.mean = math.fsum(math.fsum(chain.rewards) for chain in found) / len(found)
-        self._links = [link for chain in found for link in links(chain, config.gamma)]
+        self._links = [link for chain in found for link in links(chain, config.gamma, backup)]
         session.told["examples"] = counts.to_dict() | {"episodes": len(found), "mean_return": self.mean}
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.policy = _merged(session.load_model(self.chat)).float().to(self.device).eval().requires_grad_(False)

@@ -61,6 +61,7 @@ def test_lmrl_gyms_figures():
     [
         ("ilql", "tau=1", "tau must lie between 0 and 1, not 1"),
         ("ilql", "polyak=0", "polyak must lie between 0 and 1, not 0"),
+        ("ilql", "backup=word", "backup: Input should be 'token' or 'turn', not 'word'"),
         ("mc", "gamma=1.5", r"gamma must lie in \[0, 1\], not 1.5"),
         ("mc", "beta=-1", "beta must be 0 or more, not -1"),
         ("mc", "overlong=cut", "overlong must be refuse or drop"),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from playpen_eval.train import ilql, mc
-from playpen_eval.train.chains import UNFINISHED, chains
+from playpen_eval.train.chains import UNFINISHED, Backup, chains
 from playpen_eval.train.config_lmrl import ILQL, MC
 from playpen_eval.train.rows import Row, RowMeta
 from playpen_eval.train.values import WORTH, Link, collate, hidden, links
@@ -64,10 +64,10 @@ class Table(nn.Module):
         return torch.stack([head(states) for name, head in self.heads.items() if name != "v"]).amin(0)
 
 
-def two_steps() -> list[Link]:
+def two_steps(backup: Backup = "token") -> list[Link]:
     """Two rows of one chain: 5, 6 are said to 1 and paid -1, then 5, 7 to 2 and paid -2."""
     (chain,) = chains([row(1, [1], [5, 6], -1.0), row(2, [2], [5, 7], -2.0)])
-    return links(chain, 0.5)
+    return links(chain, 0.5, backup)
 
 
 def test_the_next_state_of_a_token_is_found_across_rows():
@@ -83,7 +83,17 @@ def test_the_next_state_of_a_token_is_found_across_rows():
     assert batch.state.tolist() == [0, 1, 3, 4]
     assert batch.token.tolist() == [5, 6, 5, 7]
     assert batch.after[:3].tolist() == [1, 2, 4]
-    assert batch.goes_on.tolist() == [1, 1, 1, 0]
+    assert batch.discount.tolist() == [0.5, 0.5, 0.5, 0]
+
+
+def test_by_turns_the_next_state_is_that_of_the_next_turn():
+    first, second = two_steps("turn")
+    batch = collate([first, second], pad=0)
+    assert [batch.ids[one].tolist() for one, _ in batch.states[batch.after[:2]]] == [[2, 0, 0]] * 2
+    assert batch.states[batch.after[0]].tolist() == batch.states[batch.after[1]].tolist() == [1, 0]
+    assert batch.reward.tolist() == [-0.5, -1, -1, -2]
+    assert batch.discount.tolist() == [0.25, 0.5, 0, 0]
+    assert batch.returns.tolist() == [-0.75, -1.5, -1, -2], "returns are the same"
 
 
 def test_what_occurs_several_times_is_computed_once():
@@ -130,6 +140,8 @@ def test_an_unfinished_chain_is_bootstrapped_from_what_was_asked_last():
     (chain,) = chains([row(1, [1], [5, 6], -1.0, kind=UNFINISHED), asked])
     (link,) = links(chain, 0.5)
     assert (link.after, link.others) == ([(0, 2), (1, 1)], [[3]])
+    (link,) = links(chain, 0.5, "turn")
+    assert (link.after, link.others, link.discounts) == ([(1, 1), (2, 1)], [[3], [3]], [0.25, 0.5])
 
 
 def test_the_bellman_errors_of_two_steps():
@@ -161,6 +173,17 @@ def test_the_bellman_errors_of_two_steps():
     for prefix, slope in zip([(1,), (1, 5), (2,), (2, 5)], expected, strict=True):
         assert gradient[values.base.number(*prefix)].item() == pytest.approx(slope / 4)
     assert all(head.weight.grad is None for head in targets.heads.values())
+
+
+def test_the_bellman_errors_by_turns():
+    values, targets = Table("q1", "q2"), Table("q1", "q2")
+    targets.base = values.base
+    values.set("v", 2.0, 1, 5)
+    values.set("v", 4.0, 2)
+    config = ILQL(gamma=0.5, backup="turn")
+    _, told = ilql.losses(values, targets, collate(two_steps("turn"), pad=0), config)
+    # Goals: .5 * -1 + .25 * 4, -1 + .5 * 4, and for the last turn, after which nothing comes, .5 * -2 and -2.
+    assert told["q_loss"] == pytest.approx(2 * (0.5**2 + 1**2 + 1**2 + 2**2) / 4 / 2)
 
 
 def test_the_loss_of_returns():
