@@ -284,7 +284,7 @@ def table(result: Mapping[str, Any]) -> str:
         lines.append("| " + " | ".join([*cells, "", str(result["paper"].get(policy, ""))]) + " |")
     seeds = len(result["seeds"])
     counts = " and ".join(str(one["episodes"] // seeds) for one in result["methods"]["bc"].values())
-    note = f"{result['game']}, {seeds} seeds, each of {counts} episodes sampled at temperature 1"
+    note = f"{result['game']}, {seeds} seed{'s' * (seeds > 1)}, each of {counts} episodes sampled at temperature 1"
     return "\n".join([*lines, "", f"{note}; 95% intervals over seeds."]) + "\n"
 
 
