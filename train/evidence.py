@@ -305,6 +305,7 @@ def main() -> int:
     task, work = TASKS[args.task], args.work or Path("out/lmrl")
     chosen = args.methods or task.methods
     found, seeds = [], list(dict.fromkeys(args.seeds))
+    made_with = provenance()  # before results are written: they would make the commit a dirty one
     try:
         args.output.mkdir(parents=True, exist_ok=True)
         for seed in seeds:
@@ -318,7 +319,7 @@ def main() -> int:
                 "gains": {method: gain(methods[method], methods["bc"]) for method in chosen},
                 "policies": policies(task),
                 "paper": dict(task.paper),
-                "made_with": provenance(),
+                "made_with": made_with,
             }
             path = args.output / f"{task.game}.json"
             path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
