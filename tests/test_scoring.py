@@ -250,6 +250,7 @@ def test_the_rounding_example_differs_from_pythons():
 @given(st.floats(0, 100), st.integers(0, 4))
 def test_rounding_equals_numpys(value, digits):
     import numpy
+
     assert round_half_even(value, digits) == float(numpy.round(value, digits))
 
 

@@ -154,6 +154,7 @@ def test_a_process_that_knows_nothing_plays_it_without_a_question(folder, games,
 
 def test_all_harnesses_play_the_same_episodes(folder, games, tmp_path):
     import inspect_ai
+
     lm_eval = pytest.importorskip("lm_eval", reason="the extra lm-eval is not installed")
     games("echo")
     words = ["run", "echo", "--model", f"local:{folder}", "--partner", "self", "--max-tokens", "2"]
