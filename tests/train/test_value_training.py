@@ -134,6 +134,12 @@ def test_a_resumed_run_ends_with_the_weights_of_an_unbroken_one(
     assert "checkpoint-4 is kept" in said
     assert run("broken", "--resume", "--set", "beta=3") == 2
     assert "was begun with beta 2.0, not 3.0" in capsys.readouterr().err
+    begun = tmp_path / "broken" / "training.json"
+    record = json.loads(begun.read_text())
+    del record["config"]["accumulate"]  # as if it had been begun before there was this setting
+    begun.write_text(json.dumps(record))
+    assert run("broken", "--resume", "--set", "accumulate=2") == 2
+    assert "was begun with accumulate 1, not 2" in capsys.readouterr().err
     (tmp_path / "broken" / "checkpoint-4.tmp").mkdir()  # what a killed process leaves
     assert run("broken", "--resume") == 0
     whole, resumed = weights(tmp_path / "whole"), weights(tmp_path / "broken")
