@@ -177,14 +177,11 @@ class Session:
         if [one["sha256"] for one in old["data"]] != [one["sha256"] for one in new["data"]]:
             raise UserError(f"{self.output} was begun with other data than {[one['path'] for one in new['data']]}")
         # A setting that is younger than the run has a default that does what was done before it.
-        defaults = {
-            one.name: one.default for one in dataclasses.fields(self.config) if one.default is not dataclasses.MISSING
-        }
-        began = defaults | old["config"]
         now = json.loads(json.dumps(new["config"]))
         for name, value in now.items():
-            if name not in _FREE and began.get(name) != value:
-                raise UserError(f"{self.output} was begun with {name} {began.get(name)!r}, not {value!r}")
+            began = old["config"].get(name, getattr(type(self.config), name, None))
+            if name not in _FREE and began != value:
+                raise UserError(f"{self.output} was begun with {name} {began!r}, not {value!r}")
 
     def _write(self, told: Mapping[str, Any]) -> None:
         path = self.output / MANIFEST

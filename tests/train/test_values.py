@@ -155,7 +155,7 @@ def test_the_bellman_errors_of_two_steps():
     values.set("q2", 1.0, 2, 5, token=7)
     for name, value in (("q1", 7.0), ("q2", 2.0)):  # of the two targets the smaller one counts
         targets.set(name, value, 1, token=5)
-    config = ILQL(gamma=0.5, tau=0.75, cql_weight=0.0)
+    config = ILQL(tau=0.75, cql_weight=0.0)
     loss, told = ilql.losses(values, targets, collate(two_steps(), pad=0), config)
     # Goals: 0 + .5 * 2 = 1, -1 + .5 * 4 = 1, 0 + .5 * 8 = 4, and -2 alone, since nothing follows.
     q1 = (3 - 1) ** 2 + (0 - 1) ** 2 + (0 - 4) ** 2 + (0 + 2) ** 2
@@ -180,7 +180,7 @@ def test_the_bellman_errors_by_turns():
     targets.base = values.base
     values.set("v", 2.0, 1, 5)
     values.set("v", 4.0, 2)
-    config = ILQL(gamma=0.5, backup="turn")
+    config = ILQL(backup="turn")
     _, told = ilql.losses(values, targets, collate(two_steps("turn"), pad=0), config)
     # Goals: .5 * -1 + .25 * 4, -1 + .5 * 4, and for the last turn, after which nothing comes, .5 * -2 and -2.
     assert told["q_loss"] == pytest.approx(2 * (0.5**2 + 1**2 + 1**2 + 2**2) / 4 / 2)
@@ -243,7 +243,7 @@ def test_q_learning_finds_the_values_of_a_small_problem(tau):
     for state in (1, 2):  # so that both moves weigh the same in the expectile
         few, many = sorted((counts[(state,), 3], counts[(state,), 4]))
         assert many == few
-    batch, config = collate(data, pad=0), ILQL(gamma=0.5, tau=tau, cql_weight=0.0)
+    batch, config = collate(data, pad=0), ILQL(tau=tau, cql_weight=0.0)
     adam = torch.optim.Adam(values.parameters(), 0.05)
     for _ in range(1500):
         adam.zero_grad()
