@@ -1,6 +1,7 @@
 """Do the methods of LMRL-Gym do here what they do in its paper? BC, filtered BC, MC returns, ILQL, PPO, online BC.
 
     python train/evidence.py maze -o results/lmrl
+    python train/evidence.py wordle-short -o results/lmrl
     python train/evidence.py wordle -o results/lmrl
 
 For each seed it makes a small model with random weights (`playpen-eval nano`) and data of the game's behaviour policy
@@ -18,7 +19,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from statistics import fmean, stdev
@@ -64,7 +65,7 @@ class Task:
         columns: What is told, over which of them.
         repeats: Episodes of each instance in an evaluation.
         max_tokens: Of a reply.
-        paper: The paper's returns (table 4), by method and for its `best` policy.
+        paper: The paper's returns (table 4), by method and for its `best` policy, if it has the task.
         methods: Those that there are laptop recipes for, beside bc.
     """
 
@@ -80,50 +81,55 @@ class Task:
     methods: tuple[str, ...]
 
 
+MAZE = Task(
+    game="maze_fo",
+    experiment="double_t",
+    episodes=1200,
+    size="small",
+    splits=("train", "validation", "test"),
+    columns={"all starts": lambda _: True, "start (1, 1)": lambda one: one["start"] == [1, 1]},
+    repeats=8,
+    max_tokens=8,
+    paper={
+        "bc": -72.1,
+        "filtered": -56.4,
+        "mc": -48.1,
+        "ilql": -6.97,
+        "ppo": -37.7,
+        "online-bc": -71.7,
+        "best": -6.84,
+    },
+    methods=("filtered", "mc", "ilql", "ppo", "online-bc"),
+)
+
+WORDLE = Task(
+    game="lmrl_wordle",
+    experiment="loose",
+    episodes=50000,
+    size="small",
+    splits=("train", "test"),
+    columns={
+        "words of the data": lambda one: one["split"] == "train",
+        "other words": lambda one: one["split"] == "test",
+    },
+    repeats=8,
+    max_tokens=16,
+    paper={
+        "bc": -2.81,
+        "filtered": -2.85,
+        "mc": -2.16,
+        "ilql": -2.04,
+        "ppo": -2.63,
+        "online-bc": -2.15,
+        "best": -1.94,
+    },
+    methods=("filtered", "mc", "ilql"),
+)
+
 TASKS = {
-    "maze": Task(
-        game="maze_fo",
-        experiment="double_t",
-        episodes=1200,
-        size="small",
-        splits=("train", "validation", "test"),
-        columns={"all starts": lambda _: True, "start (1, 1)": lambda one: one["start"] == [1, 1]},
-        repeats=8,
-        max_tokens=8,
-        paper={
-            "bc": -72.1,
-            "filtered": -56.4,
-            "mc": -48.1,
-            "ilql": -6.97,
-            "ppo": -37.7,
-            "online-bc": -71.7,
-            "best": -6.84,
-        },
-        methods=("filtered", "mc", "ilql", "ppo", "online-bc"),
-    ),
-    "wordle": Task(
-        game="lmrl_wordle",
-        experiment="loose",
-        episodes=50000,
-        size="small",
-        splits=("train", "test"),
-        columns={
-            "words of the data": lambda one: one["split"] == "train",
-            "other words": lambda one: one["split"] == "test",
-        },
-        repeats=8,
-        max_tokens=16,
-        paper={
-            "bc": -2.81,
-            "filtered": -2.85,
-            "mc": -2.16,
-            "ilql": -2.04,
-            "ppo": -2.63,
-            "online-bc": -2.15,
-            "best": -1.94,
-        },
-        methods=("filtered", "mc", "ilql"),
-    ),
+    "maze": MAZE,
+    "wordle": WORDLE,
+    "wordle-short": replace(WORDLE, game="lmrl_wordle_short", episodes=30000, repeats=40, paper={}),
 }
 
 
@@ -268,24 +274,35 @@ def policies(task: Task, repeats: int = 40) -> dict[str, dict[str, float]]:
 def table(result: Mapping[str, Any]) -> str:
     """The result in Markdown."""
     labels = list(result["methods"]["bc"])
-    head = ["method", *(f"{label}: return | success" for label in labels), "over BC", "LMRL-Gym (GPT-2)"]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * (2 * len(labels) + 3)]
+    paper = result["paper"]
+    head = [
+        "method",
+        *(f"{label}: return | success" for label in labels),
+        "over BC",
+        *["LMRL-Gym (GPT-2)"] * bool(paper),
+    ]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * (2 * len(labels) + 2 + bool(paper))]
     for method, told in result["methods"].items():
         cells = [LABELS[method]]
         for one in told.values():
             cells += [_interval(one["return"], one["half_width"]), f"{one['success']:.0%}"]
         gain = result["gains"].get(method)
-        cells += [_interval(gain["mean"], gain["half_width"]) if gain else "", str(result["paper"].get(method, ""))]
+        cells += [_interval(gain["mean"], gain["half_width"]) if gain else "", *_cited(paper, method)]
         lines.append("| " + " | ".join(cells) + " |")
     for policy, told in result["policies"].items():
         cells = [f"policy `{policy}`"]
         for label in labels:
             cells += [f"{told[label]:.2f}", ""]
-        lines.append("| " + " | ".join([*cells, "", str(result["paper"].get(policy, ""))]) + " |")
+        lines.append("| " + " | ".join([*cells, "", *_cited(paper, policy)]) + " |")
     seeds = len(result["seeds"])
     counts = " and ".join(str(one["episodes"] // seeds) for one in result["methods"]["bc"].values())
     note = f"{result['game']}, {seeds} seed{'s' * (seeds > 1)}, each of {counts} episodes sampled at temperature 1"
     return "\n".join([*lines, "", f"{note}; 95% intervals over seeds."]) + "\n"
+
+
+def _cited(paper: Mapping[str, float], row: str) -> list[str]:
+    """The paper's cell of a row; none where it has no such task."""
+    return [str(paper.get(row, ""))] if paper else []
 
 
 def _interval(mean: float, half: float | None) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from ..wordle.feedback import mark as mark_counted
-from .words import WORDS
+from .words import LONG
 
 _COUNTED = str.maketrans("r", "b")
 _SHOWN = re.compile(r"((?:[a-z] ){4}[a-z])\n((?:[gyb] ){4}[gyb])")
@@ -30,8 +30,8 @@ MARKS: Mapping[str, Callable[[str, str], str]] = {"loose": mark_loose, "standard
 
 @functools.cache
 def marks_of(rule: str, guess: str) -> Mapping[str, str]:
-    """Word of the list -> the marks of a guess if it is the target."""
-    return {target: MARKS[rule](target, guess) for target in WORDS}
+    """Word of the long list -> the marks of a guess if it is the target."""
+    return {target: MARKS[rule](target, guess) for target in LONG.words}
 
 
 def show(guess: str, marks: str) -> str:

@@ -11,15 +11,11 @@ from playpen_eval.lmrl import normalised
 
 from .feedback import MARKS, read, show
 from .policies import POLICIES, ROUNDS, greedy
-from .words import KNOWN, WORDS
+from .words import LONG, SHORT, WordList
 
 PROMPTS = read_texts(__file__)
 STEP = -1.0
 WORST = STEP * ROUNDS
-AVERAGE = {"loose": -4.06, "standard": -4.04}
-"""Rule -> mean return of the data; scripts/constants.py computes it."""
-BEST = {"loose": -1.92, "standard": -1.91}
-"""Rule -> mean return of greedy guesses."""
 PATIENCE = 3
 """Malformed replies in a row with which an episode is broken off."""
 
@@ -35,7 +31,13 @@ def read_guess(reply: str) -> str | None:
 
 
 class LmrlWordle(Game):
-    """Find a five-letter word in six guesses, each of which costs a point."""
+    """Find a five-letter word in six guesses, each of which costs a point.
+
+    Attributes:
+        lexicon: Hidden words, and guesses that count.
+        average: Rule for marks -> mean return of the data; scripts/constants.py computes it.
+        best: Rule for marks -> mean return of greedy guesses.
+    """
 
     name = "lmrl_wordle"
     suite = "lmrl"
@@ -44,6 +46,9 @@ class LmrlWordle(Game):
     sizes = {"train": 100, "validation": 25, "test": 50}
     visible: ClassVar[Mapping[str, tuple[str, ...]]] = {"guesser": ("feedback",)}
     policies = tuple(POLICIES)
+    lexicon: ClassVar[WordList] = LONG
+    average: ClassVar[Mapping[str, float]] = {"loose": -4.06, "standard": -4.04}
+    best: ClassVar[Mapping[str, float]] = {"loose": -1.92, "standard": -1.91}
 
     def play(self, instance: Instance) -> Generator[Ask, str, Outcome]:
         """A guess is a turn; its point is paid with the next one."""
@@ -55,17 +60,17 @@ class LmrlWordle(Game):
             guess = read_guess((yield Ask("guesser", text, reward=reward)))
             guesses.append(guess)
             if guess == target:
-                score = normalised(STEP * turn, WORST, AVERAGE[rule], BEST[rule])
-                return Outcome.success(score, "the word was found", **_numbers(guesses, STEP * turn, 0.0))
+                score = normalised(STEP * turn, WORST, self.average[rule], self.best[rule])
+                return Outcome.success(score, "the word was found", **self._numbers(guesses, STEP * turn, 0.0))
             if guess is None:
                 text = PROMPTS["malformed"]
                 if guesses[-PATIENCE:] == [None] * PATIENCE:
                     # The guesses that are left are paid as if they had been no better.
-                    numbers = _numbers(guesses, WORST, STEP * (ROUNDS - turn))
+                    numbers = self._numbers(guesses, WORST, STEP * (ROUNDS - turn))
                     return Outcome.aborted("guesser", f"{PATIENCE} replies in a row are no guesses", **numbers)
             else:
-                text = show(guess, MARKS[rule](target, guess)) if guess in KNOWN else PROMPTS["unknown"]
-        return Outcome.lose(0.0, "out of guesses", **_numbers(guesses, WORST, STEP))
+                text = show(guess, MARKS[rule](target, guess)) if guess in self.lexicon.known else PROMPTS["unknown"]
+        return Outcome.lose(0.0, "out of guesses", **self._numbers(guesses, WORST, STEP))
 
     def max_turns(self, instance: Instance) -> int:
         """Six guesses."""
@@ -73,7 +78,7 @@ class LmrlWordle(Game):
 
     def generate(self, experiment: str, rng: Random) -> Instance:
         """A word of the list, and the experiment's rule for marks."""
-        return {"target": rng.choice(WORDS), "feedback": experiment}
+        return {"target": rng.choice(self.lexicon.words), "feedback": experiment}
 
     def key(self, instance: Instance) -> str:
         """Splits share no word, not even with the other wordles."""
@@ -86,26 +91,37 @@ class LmrlWordle(Game):
 
         def best(messages: Sequence[Mapping[str, str]]) -> str:
             rows = tuple(filter(None, (read(message["content"]) for message in messages[2::2])))
-            return " ".join(greedy(view["feedback"], rows))
+            return " ".join(greedy(self.lexicon, view["feedback"], rows))
 
         return best
 
     def solution(self, instance: Instance, *, last: bool = False) -> list[str]:
         """The target, after wrong guesses."""
-        wrong = next(word for word in WORDS if word != instance["target"])
+        wrong = next(word for word in self.lexicon.words if word != instance["target"])
         return [wrong] * (last * (ROUNDS - 1)) + [instance["target"]]
 
     def behave(self, policy: str, instance: Instance, rng: Random) -> list[str]:
         """The replies of one of `policies`, which knows all of the instance."""
-        return [" ".join(guess) for guess in POLICIES[policy](instance, rng)]
+        return [" ".join(guess) for guess in POLICIES[policy](self.lexicon, instance, rng)]
+
+    def _numbers(self, guesses: Sequence[str | None], total: float, last: float) -> dict[str, Mapping[str, float]]:
+        """Metrics and the last turn's reward, as arguments of an outcome."""
+        metrics = {
+            "return": total,
+            "guesses": len(guesses),
+            "unknown": sum(guess is not None and guess not in self.lexicon.known for guess in guesses),
+            "malformed": guesses.count(None),
+        }
+        return {"metrics": metrics, "reward": {"guesser": last}}
 
 
-def _numbers(guesses: Sequence[str | None], total: float, last: float) -> dict[str, Mapping[str, float]]:
-    """Metrics and the last turn's reward, as arguments of an outcome."""
-    metrics = {
-        "return": total,
-        "guesses": len(guesses),
-        "unknown": sum(guess is not None and guess not in KNOWN for guess in guesses),
-        "malformed": guesses.count(None),
-    }
-    return {"metrics": metrics, "reward": {"guesser": last}}
+class ShortLmrlWordle(LmrlWordle):
+    """Find one of few five-letter words in six guesses: a wordle that small models learn in minutes."""
+
+    name = "lmrl_wordle_short"
+    suite = "practice_lmrl"
+    experiments = ("loose",)
+    sizes = {"train": 24, "validation": 4, "test": 4}
+    lexicon = SHORT
+    average = {"loose": -3.03}
+    best = {"loose": -1.25}

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from .feedback import marks_of
-from .words import WORDS
+from .words import WordList
 
 RANDOM = 0.66
 """Share of the data's guesses that are drawn from the whole list (appendix C.3)."""
@@ -28,8 +28,8 @@ def consistent(rule: str, words: Sequence[str], guess: str, marks: str) -> list[
 
 
 @functools.lru_cache(maxsize=4096)
-def _left(rule: str, rows: Rows) -> tuple[str, ...]:
-    return tuple(consistent(rule, _left(rule, rows[:-1]), *rows[-1])) if rows else WORDS
+def _left(lexicon: WordList, rule: str, rows: Rows) -> tuple[str, ...]:
+    return tuple(consistent(rule, _left(lexicon, rule, rows[:-1]), *rows[-1])) if rows else lexicon.words
 
 
 def _entropy(rule: str, guess: str, words: Sequence[str]) -> float:
@@ -39,41 +39,41 @@ def _entropy(rule: str, guess: str, words: Sequence[str]) -> float:
 
 
 @functools.lru_cache(maxsize=4096)
-def greedy(rule: str, rows: Rows) -> str:
+def greedy(lexicon: WordList, rule: str, rows: Rows) -> str:
     """Of the words that can still be hidden the one whose marks tell most."""
-    words = _left(rule, rows) or WORDS
+    words = _left(lexicon, rule, rows) or lexicon.words
     return max(words, key=lambda guess: _entropy(rule, guess, words))
 
 
-def _play(instance: Mapping[str, Any], choose: Callable[[list[str]], str]) -> list[str]:
+def _play(lexicon: WordList, instance: Mapping[str, Any], choose: Callable[[Sequence[str]], str]) -> list[str]:
     rule, target = instance["feedback"], instance["target"]
-    words, said = list(WORDS), []
+    words, said = lexicon.words, []
     while len(said) < ROUNDS and (not said or said[-1] != target):
         said.append(choose(words))
         words = consistent(rule, words, said[-1], marks_of(rule, said[-1])[target])
     return said
 
 
-def mix(instance: Mapping[str, Any], rng: Random) -> list[str]:
+def mix(lexicon: WordList, instance: Mapping[str, Any], rng: Random) -> list[str]:
     """The data: 66% of the guesses from the whole list, the others from those that can still be hidden."""
-    return _play(instance, lambda words: rng.choice(WORDS if rng.random() < RANDOM else words))
+    return _play(lexicon, instance, lambda words: rng.choice(lexicon.words if rng.random() < RANDOM else words))
 
 
-def uniform(instance: Mapping[str, Any], rng: Random) -> list[str]:
+def uniform(lexicon: WordList, instance: Mapping[str, Any], rng: Random) -> list[str]:
     """Guesses from the whole list."""
-    return _play(instance, lambda words: rng.choice(WORDS))
+    return _play(lexicon, instance, lambda words: rng.choice(lexicon.words))
 
 
-def fitting(instance: Mapping[str, Any], rng: Random) -> list[str]:
+def fitting(lexicon: WordList, instance: Mapping[str, Any], rng: Random) -> list[str]:
     """Guesses from the words that can still be hidden."""
-    return _play(instance, rng.choice)
+    return _play(lexicon, instance, rng.choice)
 
 
-def best(instance: Mapping[str, Any], rng: Random) -> list[str]:
+def best(lexicon: WordList, instance: Mapping[str, Any], rng: Random) -> list[str]:
     """Greedy guesses, the paper's upper bound."""
     rule, target, rows = instance["feedback"], instance["target"], ()
     while len(rows) < ROUNDS and (not rows or rows[-1][0] != target):
-        guess = greedy(rule, rows)
+        guess = greedy(lexicon, rule, rows)
         rows = (*rows, (guess, marks_of(rule, guess)[target]))
     return [guess for guess, _ in rows]
 

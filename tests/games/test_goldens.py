@@ -34,7 +34,8 @@ CASES = [(game, outcome) for game in INSTANCES for outcome in OUTCOMES]
 # or at once where one reply is the whole game.
 BROKEN = {
     "privateshared": ["?"] * 4,  # its first asks are probes, which forgive
-    **dict.fromkeys(("maze_fo", "maze_po", "textnav_fo", "textnav_po", "lmrl_wordle"), ["?"] * 3),
+    **dict.fromkeys(("maze_fo", "maze_po", "textnav_fo", "textnav_po"), ["?"] * 3),
+    **dict.fromkeys(("lmrl_wordle", "lmrl_wordle_short"), ["?"] * 3),
     "car_dealer": ["Output: Deal!"],
     **{game: ["No.", *["?"] * 3] for game in ("twenty_questions", "guess_my_city")},
     "chess": ["?"] * 3,  # one unreadable reply is an illegal move

@@ -21,7 +21,9 @@ feedback, policies, rules = (
     importlib.import_module(f"playpen_eval.games.lmrl_wordle.{name}") for name in ("feedback", "policies", "game")
 )
 GAME: Any = load_game("lmrl_wordle")
-WORDS: Sequence[str] = rules.WORDS
+SHORT: Any = load_game("lmrl_wordle_short")
+WORDS: Sequence[str] = GAME.lexicon.words
+CASES = [(game, rule) for game in (GAME, SHORT) for rule in game.experiments]
 WRONG = [word for word in WORDS if word != "above"]
 
 
@@ -36,11 +38,11 @@ def played(replies: Sequence[str], target: str = "above") -> Outcome:
     return episode.outcome
 
 
-def returns(policy: str, rule: str, count: int) -> list[float]:
+def returns(policy: str, rule: str, rounds: int, game: Any = GAME) -> list[float]:
     rng, found = Random(policy), []
-    for number in range(count):
-        instance = hidden(WORDS[number % len(WORDS)], rule)
-        outcome = Episode(GAME, instance, GAME.behave(policy, instance, rng)).outcome
+    for word in game.lexicon.words * rounds:
+        instance = hidden(word, rule)
+        outcome = Episode(game, instance, game.behave(policy, instance, rng)).outcome
         assert outcome is not None
         found.append(outcome.metrics["return"] or 0.0)
     return found
@@ -53,19 +55,39 @@ def test_the_list_is_as_long_as_the_papers():
 
 @pytest.mark.parametrize("rule", GAME.experiments)
 def test_the_data_are_as_good_as_the_papers(rule):
-    found = returns("mix", rule, 8 * len(WORDS))
+    found = returns("mix", rule, 8)
     assert statistics.mean(found) == pytest.approx(-4.10, abs=0.12)  # on the paper's words
-    assert statistics.mean(found) == pytest.approx(rules.AVERAGE[rule], abs=0.08)
     assert statistics.pstdev(found) == pytest.approx(1.59, abs=0.05)
     assert sum(value > -6 for value in found) / len(found) == pytest.approx(0.70, abs=0.03)
 
 
 @pytest.mark.parametrize("rule", GAME.experiments)
 def test_greedy_guesses_are_the_upper_bound(rule):
-    found = statistics.mean(returns("best", rule, len(WORDS)))
-    assert found == pytest.approx(-1.94, abs=0.04)  # on the paper's words
-    assert found == pytest.approx(rules.BEST[rule], abs=0.005)
-    assert statistics.mean(returns("fitting", rule, 2 * len(WORDS))) == pytest.approx(-2.37, abs=0.1)
+    assert statistics.mean(returns("best", rule, 1)) == pytest.approx(-1.94, abs=0.04)  # on the paper's words
+    assert statistics.mean(returns("fitting", rule, 2)) == pytest.approx(-2.37, abs=0.1)
+
+
+@pytest.mark.parametrize(("game", "rule"), CASES)
+def test_the_scale_is_that_of_the_list(game, rule):
+    rounds = 3600 // len(game.lexicon.words)
+    assert statistics.mean(returns("mix", rule, rounds, game)) == pytest.approx(game.average[rule], abs=0.08)
+    assert statistics.mean(returns("best", rule, 1, game)) == pytest.approx(game.best[rule], abs=0.005)
+
+
+def test_the_short_list_is_a_part_of_the_long_one():
+    assert len(set(SHORT.lexicon.words)) == 32
+    assert SHORT.lexicon.known < GAME.lexicon.known
+    shipped = [row["target"] for split in SPLITS for row in load_instances(SHORT, split).instances]
+    assert sorted(shipped) == list(SHORT.lexicon.words)
+
+
+def test_a_word_of_the_long_list_alone_tells_nothing_in_the_short_game():
+    other = next(word for word in WORDS if word not in SHORT.lexicon.known)
+    target = SHORT.lexicon.words[0]
+    episode = Episode(SHORT, hidden(target), [other, target])
+    assert episode.turns[1].text == rules.PROMPTS["unknown"]
+    assert episode.outcome is not None
+    assert (episode.outcome.metrics["unknown"], episode.outcome.metrics["return"]) == (1, -1)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +163,12 @@ def test_scores_follow_the_scale():
 
 
 def test_splits_are_those_of_the_other_wordles():
-    ours = {row["target"]: split for split in SPLITS for row in load_instances(GAME, split).instances}
+    ours = {
+        row["target"]: split
+        for game in (GAME, SHORT)
+        for split in SPLITS
+        for row in load_instances(game, split).instances
+    }
     other = load_game("wordle")
     for split in SPLITS:
         for row in load_instances(other, split).instances:

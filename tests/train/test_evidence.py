@@ -62,6 +62,9 @@ def test_the_table_has_a_row_for_each_method_and_policy():
     assert lines[3] == "| ILQL | -7.00 ± 0.50 | 100% | 0.00 | -6.97 |"
     assert lines[4] == "| policy `best` | -6.84 |  |  | -6.84 |"
     assert {line.count("|") for line in lines[:5]} == {6}
+    lines = evidence.table(result | {"paper": {}}).splitlines()
+    assert lines[3] == "| ILQL | -7.00 ± 0.50 | 100% | 0.00 |"
+    assert {line.count("|") for line in lines[:5]} == {5}
 
 
 def test_what_was_played_is_taken_while_the_weights_are_the_same(tmp_path: Path):
