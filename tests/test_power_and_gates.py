@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paired_episodes import compare
 
 from playpen_eval.errors import UserError
 from playpen_eval.statistics import (
@@ -23,11 +24,6 @@ from playpen_eval.statistics import (
 )
 
 N = 50
-
-
-def compare(episodes, *args, **kwargs):
-    before, after, strata = zip(*episodes)
-    return paired_difference(before, after, strata, *args, draws=199, **kwargs)
 
 
 def draw_pairs(rng, games):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paired_episodes import compare
 from scipy.stats import binom
 
 from playpen_eval.errors import UserError
@@ -30,11 +31,6 @@ N = 50
 values = st.integers(0, 1000).map(lambda tenths: tenths / 10)
 scores = st.one_of(st.none(), values, st.sampled_from([0.0, 50.0, 100.0]))
 pairs = st.lists(st.tuples(scores, scores, st.sampled_from("abc")), min_size=1, max_size=30)
-
-
-def compare(episodes, *args, **kwargs):
-    before, after, strata = zip(*episodes)
-    return paired_difference(before, after, strata, *args, draws=199, **kwargs)
 
 
 def near(one, other):
