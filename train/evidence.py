@@ -40,6 +40,7 @@ from playpen_eval.registry import load_game
 
 LABELS = {
     "bc": "BC",
+    "longer": "BC, longer",
     "filtered": "%BC",
     "mc": "MC returns",
     "ilql": "ILQL",
@@ -47,7 +48,8 @@ LABELS = {
     "online-bc": "online %BC",
 }
 ONLINE = ("ppo", "online-bc")
-
+UNFILTERED = ("min_reward=null", "top=null")
+"""Makes filtered BC what it has to beat: the clone goes on as long, from all episodes."""
 
 Choice = Callable[[Instance], bool]
 
@@ -66,7 +68,7 @@ class Task:
         repeats: Episodes of each instance in an evaluation.
         max_tokens: Of a reply.
         paper: The paper's returns (table 4), by method and for its `best` policy, if it has the task.
-        methods: Those that there are laptop recipes for, beside bc.
+        methods: Those beside bc.
     """
 
     game: str
@@ -99,7 +101,7 @@ MAZE = Task(
         "online-bc": -71.7,
         "best": -6.84,
     },
-    methods=("filtered", "mc", "ilql", "ppo", "online-bc"),
+    methods=("longer", "filtered", "mc", "ilql", "ppo", "online-bc"),
 )
 
 WORDLE = Task(
@@ -123,7 +125,7 @@ WORDLE = Task(
         "online-bc": -2.15,
         "best": -1.94,
     },
-    methods=("filtered", "mc", "ilql"),
+    methods=("longer", "filtered", "mc", "ilql"),
 )
 
 TASKS = {
@@ -201,6 +203,11 @@ def train(method: str, recipe: str, model: Path, data: Path | None, output: Path
     do(*words, *(["--resume"] if (output / "training.json").is_file() else []))
 
 
+def recipe_of(name: str, method: str) -> str:
+    """The recipe of a method in a task."""
+    return f"lmrl-{name}-laptop-{'filtered' if method == 'longer' else method}"
+
+
 def one_seed(name: str, task: Task, work: Path, seed: int, methods: Sequence[str]) -> dict[str, Any]:
     """Everything of one seed: method -> its evaluation."""
     work.mkdir(parents=True, exist_ok=True)
@@ -214,13 +221,16 @@ def one_seed(name: str, task: Task, work: Path, seed: int, methods: Sequence[str
     lines = [json.dumps(one) + "\n" for one in instances(task, ["train"])]
     played.write_text("".join(lines), encoding="utf-8")
     for method in ("bc", *methods):
-        recipe, own = f"lmrl-{name}-laptop-{method}", f"seed={seed}"
+        recipe, own = recipe_of(name, method), f"seed={seed}"
         if method in ONLINE:
             train(method, recipe, work / "bc", None, work / method, own, f"instances={played}")
         elif method == "bc":
             train("sft", recipe, start, data, work / method, own)
+        elif method in ("longer", "filtered"):
+            every = UNFILTERED if method == "longer" else ()
+            train("sft", recipe, work / "bc", data, work / method, own, *every)
         else:
-            train("sft" if method == "filtered" else method, recipe, work / "bc", data, work / method, own)
+            train(method, recipe, work / "bc", data, work / method, own)
     return {method: evaluate(task, work / method, seed) for method in ("bc", *methods)}
 
 

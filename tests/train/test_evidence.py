@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 import torch
 from playpen_eval.train import evidence
+from playpen_eval.train.config import SFT
 from playpen_eval.train.nano import make_nano
+from playpen_eval.train.recipe_files import load_config, recipe_names
 from safetensors.torch import load_file, save_file
 
 MAZE = dataclasses.replace(evidence.TASKS["maze"], repeats=1, splits=("test",), max_tokens=2)
@@ -86,6 +88,15 @@ def test_what_was_played_is_taken_while_the_weights_are_the_same(tmp_path: Path)
 
 @pytest.mark.parametrize("name", evidence.TASKS)
 def test_every_method_has_its_recipe(name):
-    from playpen_eval.train.recipe_files import recipe_names
+    methods = evidence.TASKS[name].methods
+    assert {evidence.recipe_of(name, method) for method in ("bc", *methods)} <= set(recipe_names())
+    assert methods[:2] == ("longer", "filtered")
 
-    assert {f"lmrl-{name}-laptop-{method}" for method in ("bc", *evidence.TASKS[name].methods)} <= set(recipe_names())
+
+@pytest.mark.parametrize("name", evidence.TASKS)
+def test_longer_is_filtered_bc_without_the_filter(name):
+    recipe = evidence.recipe_of(name, "longer")
+    filtered, longer = (load_config("sft", recipe, sets) for sets in ((), evidence.UNFILTERED))
+    assert isinstance(filtered, SFT)
+    assert (filtered.top, filtered.min_reward) != (None, None)
+    assert longer == dataclasses.replace(filtered, top=None, min_reward=None)
