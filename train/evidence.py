@@ -221,16 +221,11 @@ def one_seed(name: str, task: Task, work: Path, seed: int, methods: Sequence[str
     lines = [json.dumps(one) + "\n" for one in instances(task, ["train"])]
     played.write_text("".join(lines), encoding="utf-8")
     for method in ("bc", *methods):
-        recipe, own = recipe_of(name, method), f"seed={seed}"
-        if method in ONLINE:
-            train(method, recipe, work / "bc", None, work / method, own, f"instances={played}")
-        elif method == "bc":
-            train("sft", recipe, start, data, work / method, own)
-        elif method in ("longer", "filtered"):
-            every = UNFILTERED if method == "longer" else ()
-            train("sft", recipe, work / "bc", data, work / method, own, *every)
-        else:
-            train(method, recipe, work / "bc", data, work / method, own)
+        model = start if method == "bc" else work / "bc"
+        own = UNFILTERED if method == "longer" else [f"instances={played}"] if method in ONLINE else ()
+        command = "sft" if method in ("bc", "longer", "filtered") else method
+        chats = None if method in ONLINE else data
+        train(command, recipe_of(name, method), model, chats, work / method, f"seed={seed}", *own)
     return {method: evaluate(task, work / method, seed) for method in ("bc", *methods)}
 
 
