@@ -280,13 +280,11 @@ def table(result: Mapping[str, Any]) -> str:
     """The result in Markdown."""
     labels = list(result["methods"]["bc"])
     paper = result["paper"]
-    head = [
-        "method",
-        *(f"{label}: return | success" for label in labels),
-        "over BC",
-        *["LMRL-Gym (GPT-2)"] * bool(paper),
-    ]
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * (2 * len(labels) + 2 + bool(paper))]
+    head = ["method"]
+    for label in labels:
+        head += [f"{label}: return", "success"]
+    head += ["over BC", "LMRL-Gym (GPT-2)"] if paper else ["over BC"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for method, told in result["methods"].items():
         cells = [LABELS[method]]
         for one in told.values():
